@@ -1,0 +1,1 @@
+"""Engines as MCP servers: one package a server, each usable by any MCP client on its own."""

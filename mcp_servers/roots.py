@@ -1,0 +1,55 @@
+"""Which folders a tool may touch: those the user allowed, and no others.
+
+In order: the MCP client's roots (https://modelcontextprotocol.io, `roots/list`), else
+`DURE_ALLOW` (folders separated as in `PATH`), else the user's home folder. Hidden files and
+folders below an allowed folder (`.ssh`, `.env`) stay closed unless they are allowed by name.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+import anyio.from_thread
+from mcp.server.fastmcp import Context
+from mcp.types import ClientCapabilities, RootsCapability
+
+from mcp_servers.serving import EngineError
+
+
+def allowed_folders(context: Context[Any, Any, Any] | None) -> list[Path]:
+    """The folders (or single files) that the user allowed, resolved."""
+    if context is not None:
+        session = context.session
+        if session.check_client_capability(ClientCapabilities(roots=RootsCapability())):
+            listed = anyio.from_thread.run(session.list_roots)
+            paths = (unquote(urlparse(str(root.uri)).path) for root in listed.roots)
+            return [Path(path).resolve() for path in paths]
+    chosen = os.environ.get("DURE_ALLOW")
+    if chosen:
+        folders = [Path(part).expanduser() for part in chosen.split(os.pathsep) if part]
+        return [folder.resolve() for folder in folders]
+    return [Path.home().resolve()]
+
+
+def allowed_path(path: str, context: Context[Any, Any, Any] | None) -> Path:
+    """Resolve a path given by a user or a model; refuse what lies outside the allowed folders.
+
+    Links are followed before the check, so a link cannot lead out. Raises `EngineError`.
+    """
+    resolved = Path(path).expanduser().resolve()
+    folders = allowed_folders(context)
+    for folder in folders:
+        if resolved == folder:
+            return resolved
+        if resolved.is_relative_to(folder):
+            hidden = [part for part in resolved.relative_to(folder).parts if part.startswith(".")]
+            if not hidden:
+                return resolved
+    shown = ", ".join(str(folder) for folder in folders) or "none"
+    raise EngineError(
+        f"{resolved} is outside the folders that Dure may use ({shown}). "
+        f"Allow it with DURE_ALLOW={resolved.parent}, or name the path yourself in the chat."
+    )
