@@ -6,6 +6,7 @@ whole at each step) and `log.txt`. The process survives whoever started it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -102,7 +103,7 @@ def state(job: str) -> JobState:
 def listing() -> list[str]:
     """The ids of all jobs, newest first."""
     root = dure_home() / "jobs"
-    found = [path for path in root.glob("*/state.json")] if root.is_dir() else []
+    found = list(root.glob("*/state.json")) if root.is_dir() else []
     return [path.parent.name for path in sorted(found, key=lambda p: -p.stat().st_mtime)]
 
 
@@ -163,10 +164,8 @@ def _write(folder: Path, state: JobState) -> None:
 
 
 def _alive(pid: int) -> bool:
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)  # our own child would stay a zombie, and look alive
-    except ChildProcessError:
-        pass
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,0 +1,136 @@
+"""Tool calls of a small model: a JSON Schema that it must follow, and its reply read back.
+
+A small model names tools well and writes JSON badly, so the grammar guarantees the JSON: each
+reply is one object, either `{"tool": name, "arguments": {...}}` or `{"answer": text}`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
+
+_ANSWER = {
+    "type": "object",
+    "properties": {"answer": {"type": "string"}},
+    "required": ["answer"],
+    "additionalProperties": False,
+}
+
+
+def reply_schema(tools: Sequence[dict[str, Any]], tool_choice: str | None) -> dict[str, Any]:
+    """`anyOf` the tools, and an answer unless a tool is required.
+
+    `tools` are OpenAI function dicts; `tool_choice` is None or "auto", "any" (or "required"), or
+    one tool's name.
+    """
+    named = [tool for tool in tools if tool["name"] == tool_choice]
+    branches = [_call_schema(tool) for tool in named or tools]
+    if tool_choice in (None, "auto"):
+        branches.append(_ANSWER)
+    return {"anyOf": branches}
+
+
+def _call_schema(tool: dict[str, Any]) -> dict[str, Any]:
+    arguments = _inline(tool.get("parameters") or {"type": "object", "properties": {}})
+    arguments.setdefault("additionalProperties", False)
+    return {
+        "type": "object",
+        "properties": {"tool": {"const": tool["name"]}, "arguments": arguments},
+        "required": ["tool", "arguments"],
+        "additionalProperties": False,
+    }
+
+
+def _inline(schema: Any, definitions: dict[str, Any] | None = None) -> Any:
+    """Copy a schema with its `$ref`s replaced: llama.cpp resolves them from the outer root."""
+    if isinstance(schema, list):
+        return [_inline(item, definitions) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    definitions = schema.get("$defs", definitions)
+    if "$ref" in schema:
+        return _inline((definitions or {})[schema["$ref"].rsplit("/", 1)[-1]], definitions)
+    return {
+        key: _inline(value, definitions)
+        for key, value in schema.items()
+        if key not in ("$defs", "title", "default")
+    }
+
+
+def describe_tools(tools: Sequence[dict[str, Any]], tool_choice: str | None) -> str:
+    """The tool list as a prompt, one line a tool: a schema in JSON would cost three times that."""
+    lines = ["Tools:"]
+    for tool in tools:
+        described = " ".join(tool.get("description", "").split())
+        lines.append(f"- {tool['name']}({_signature(tool)}): {described}")
+    lines.append('Reply with one line of JSON: {"tool": NAME, "arguments": {...}} to use a tool')
+    if tool_choice in (None, "auto"):
+        lines[-1] += ', or {"answer": TEXT} to answer without one'
+    lines[-1] += "."
+    return "\n".join(lines)
+
+
+def _signature(tool: dict[str, Any]) -> str:
+    parameters = tool.get("parameters") or {}
+    required = parameters.get("required", [])
+    parts = []
+    for name, schema in parameters.get("properties", {}).items():
+        mark = "" if name in required else "?"
+        parts.append(f"{name}{mark}: {_type(schema)}")
+    return ", ".join(parts)
+
+
+def _type(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return "|".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"])
+    if schema.get("type") == "array":
+        return f"[{_type(schema.get('items', {}))}]"
+    if "anyOf" in schema:
+        types = [_type(option) for option in schema["anyOf"] if option.get("type") != "null"]
+        return "|".join(dict.fromkeys(types))
+    return str(schema.get("type", "any"))
+
+
+class ReplyReader:
+    """Reads a constrained reply as it streams in.
+
+    `feed` gives the part of an answer's text that can be shown already; `tool_call` gives the
+    call at the end, if the reply is one.
+    """
+
+    def __init__(self) -> None:
+        self._raw = ""
+        self._shown = ""
+
+    def feed(self, piece: str) -> str:
+        """Take the next piece of JSON; return the newly decoded piece of the answer's text."""
+        self._raw += piece
+        found = re.match(r'\s*\{\s*"answer"\s*:\s*"((?:[^"\\]|\\.)*)', self._raw, re.DOTALL)
+        if not found:
+            return ""
+        # A backslash, a \u escape or half a surrogate pair at the end waits for its rest.
+        whole = re.sub(r"(\\ud[89ab][0-9a-f]{2})?(\\(u[0-9a-f]{0,3})?)?$", "", found[1], flags=re.I)
+        decoded = str(json.loads(f'"{whole}"', strict=False))
+        new = decoded[len(self._shown) :]
+        self._shown = decoded
+        return new
+
+    def tool_call(self) -> ToolCallChunk | None:
+        """The tool call, or None for an answer or for a reply that was cut off."""
+        try:
+            reply = json.loads(self._raw, strict=False)
+        except json.JSONDecodeError:
+            return None
+        if "tool" not in reply:
+            return None
+        return tool_call_chunk(
+            name=reply["tool"],
+            args=json.dumps(reply["arguments"], ensure_ascii=False),
+            id=f"call_{uuid.uuid4().hex[:12]}",
+            index=0,
+        )

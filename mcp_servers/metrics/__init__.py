@@ -1,0 +1,1 @@
+"""How good is it: classification, translation, summary and answer metrics (textbook chapter 3)."""
