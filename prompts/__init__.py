@@ -1,7 +1,8 @@
-"""Every prompt, one Markdown file each, loaded by name; the router's examples live here too."""
+"""Every prompt, one Markdown file each, loaded by name; fixed texts and router examples too."""
 
 from __future__ import annotations
 
+import tomllib
 from functools import cache
 from importlib.resources import files
 
@@ -10,3 +11,26 @@ from importlib.resources import files
 def prompt(name: str) -> str:
     """The text of `prompts/<name>.md`. Raises `FileNotFoundError` for an unknown name."""
     return files(__name__).joinpath(f"{name}.md").read_text(encoding="utf-8").strip()
+
+
+@cache
+def _messages() -> dict[str, dict[str, str]]:
+    return tomllib.loads(files(__name__).joinpath("messages.toml").read_text(encoding="utf-8"))
+
+
+def say(key: str, language: str, **values: object) -> str:
+    """A fixed text of `messages.toml` in "ko" or "en", with its values filled in."""
+    return _messages()[key][language].format(**values)
+
+
+@cache
+def router_examples() -> dict[str, tuple[str, ...]]:
+    """Example requests of each agent, from the lists in `prompts/router/<agent>.md`."""
+    found = {}
+    for file in sorted(files(__name__).joinpath("router").iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".md"):
+            lines = file.read_text(encoding="utf-8").splitlines()
+            found[file.name.removesuffix(".md")] = tuple(
+                line[2:].strip() for line in lines if line.startswith("- ")
+            )
+    return found

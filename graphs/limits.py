@@ -1,0 +1,78 @@
+"""The loop belongs to the graph, not to the model: step limit, repeat detector, early finish."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain.agents.middleware import AgentMiddleware, AgentState, hook_config
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langgraph.runtime import Runtime
+
+STOPPED = "stopped"
+"""Key in a final message's `additional_kwargs`: why the loop ended without an answer."""
+
+
+class KeepLimits(AgentMiddleware):
+    """Ends a loop that runs too long or goes round in circles.
+
+    The end is an empty message that names the reason; the specialist turns it into a partial
+    answer from the results so far. Nothing is raised.
+    """
+
+    def __init__(self, step_limit: int) -> None:
+        super().__init__()
+        self._step_limit = step_limit
+
+    @hook_config(can_jump_to=["end"])
+    def before_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
+        calls = [m for m in this_run(state["messages"]) if isinstance(m, AIMessage)]
+        return _stop("step_limit") if len(calls) >= self._step_limit else None
+
+    @hook_config(can_jump_to=["end"])
+    def after_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
+        messages = this_run(state["messages"])
+        latest = messages[-1]
+        if not isinstance(latest, AIMessage) or not latest.tool_calls:
+            return None
+        earlier = [
+            (call["name"], call["args"])
+            for message in messages[:-1]
+            if isinstance(message, AIMessage)
+            for call in message.tool_calls
+        ]
+        repeated = all((call["name"], call["args"]) in earlier for call in latest.tool_calls)
+        return _stop("repeated_call") if repeated else None
+
+
+class FinishOnResult(AgentMiddleware):
+    """Ends the loop once every tool of the last round succeeded with a result that is the answer.
+
+    For small models: the result is rendered as it is, instead of being retyped by the model.
+    """
+
+    def __init__(self, final_tools: frozenset[str]) -> None:
+        super().__init__()
+        self._final_tools = final_tools
+
+    @hook_config(can_jump_to=["end"])
+    def before_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
+        latest: list[ToolMessage] = []
+        for message in reversed(state["messages"]):
+            if not isinstance(message, ToolMessage):
+                break
+            latest.append(message)
+        final = all(m.status != "error" and m.name in self._final_tools for m in latest)
+        return {"jump_to": "end"} if latest and final else None
+
+
+def this_run(messages: list[Any]) -> list[Any]:
+    """The messages after the latest request."""
+    for place in range(len(messages) - 1, -1, -1):
+        if isinstance(messages[place], HumanMessage):
+            return messages[place + 1 :]
+    return messages
+
+
+def _stop(reason: str) -> dict[str, Any]:
+    message = AIMessage("", additional_kwargs={STOPPED: reason})
+    return {"messages": [message], "jump_to": "end"}

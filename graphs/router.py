@@ -1,0 +1,212 @@
+"""The main graph: enrich the request with facts, decide who answers, let that specialist answer.
+
+Deciding has four stages, cheapest first: rules, similarity to examples, the model under a
+constrained choice, and a question back to the user (chapter 16, multi-skill routing).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.config import get_stream_writer
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+
+from graphs.language import language_of
+from graphs.similarity import ExampleClassifier
+from graphs.specialist import Specialist, request_of
+from graphs.state import Fact, Outcome, Route, Turn
+from prompts import prompt, say
+
+Enrich = Callable[[str], Awaitable[list[Fact]]]
+
+ASKED = "asked_about"
+"""Key in the `additional_kwargs` of a question back: the request that it is about."""
+
+_SURE = 0.75  # similarity alone decides at or above this; see evals/routing.py for the fit
+_UNSURE = 0.45  # below this, similarity and model together ask back
+
+
+class Router:
+    """Decides which agent answers a request.
+
+    `agents` maps each name to one line about what it does; `rules` are (pattern, agent, reason).
+    """
+
+    def __init__(
+        self,
+        agents: Mapping[str, str],
+        rules: list[tuple[str, str, str]],
+        examples: ExampleClassifier,
+        model: BaseChatModel,
+    ) -> None:
+        self._agents = agents
+        self._rules = [(re.compile(rule, re.IGNORECASE), agent, why) for rule, agent, why in rules]
+        self._examples = examples
+        self._model = model
+
+    async def decide(self, request: str) -> Route:
+        """The route of a request; `agent` is empty where the user must be asked."""
+        for rule, agent, why in self._rules:
+            if agent in self._agents and rule.search(request):
+                return {"agent": agent, "stage": "rule", "confidence": 1.0, "reason": why}
+        scores, nearest = self._examples.scores(request)
+        agent = max(scores, key=scores.__getitem__)
+        if scores[agent] >= _SURE:
+            return {
+                "agent": agent,
+                "stage": "examples",
+                "confidence": round(scores[agent], 3),
+                "reason": f"like “{nearest[agent]}”",
+            }
+        chances = await self._model_chances(request)
+        joint = {name: scores[name] * chances[name] for name in self._agents}
+        total = sum(joint.values()) or 1.0
+        agent = max(joint, key=joint.__getitem__)
+        confidence = round(joint[agent] / total, 3)
+        if confidence < _UNSURE:
+            return {
+                "agent": "",
+                "stage": "asked",
+                "confidence": confidence,
+                "reason": "neither the examples nor the model are sure",
+            }
+        return {
+            "agent": agent,
+            "stage": "model",
+            "confidence": confidence,
+            "reason": f"the model's choice; nearest example “{nearest[agent]}”",
+        }
+
+    async def _model_chances(self, request: str) -> dict[str, float]:
+        """How likely the model finds each agent; its one pick where it gives no probabilities."""
+        listed = "\n".join(f"- {name}: {what}" for name, what in self._agents.items())
+        messages = [
+            SystemMessage(prompt("route").replace("{agents}", listed)),
+            HumanMessage(f"Request: {request[-1500:]}\n\nAgent:"),
+        ]
+        names = list(self._agents)
+        probabilities = getattr(self._model, "aprobabilities", None)
+        if probabilities is not None:
+            found: dict[str, float] = await probabilities(messages, names)
+            return {name: max(found[name], 0.01) for name in names}
+        schema = {
+            "title": "choose_agent",
+            "description": "Name the agent that should answer.",
+            "type": "object",
+            "properties": {"agent": {"type": "string", "enum": names}},
+            "required": ["agent"],
+        }
+        config: Any = {"tags": ["nostream"]}
+        choice = await self._model.with_structured_output(schema).ainvoke(messages, config)
+        picked = choice.get("agent") if isinstance(choice, dict) else None
+        return {name: 0.9 if name == picked else 0.1 for name in names}
+
+
+def build_router(
+    router: Router,
+    specialists: Mapping[str, Specialist],
+    titles: Mapping[str, Mapping[str, str]],
+    enrich: Enrich | None = None,
+    checkpointer: BaseCheckpointSaver[Any] | None = None,
+) -> CompiledStateGraph[Turn, None, Turn, Turn]:
+    """The main graph over these specialists. `titles[agent][language]` names each to the user."""
+
+    async def add_facts(turn: Turn) -> Turn:
+        return {"facts": await enrich(request_of(turn)) if enrich else []}
+
+    async def decide(turn: Turn) -> Turn:
+        fixed = turn.get("agent")
+        request, update = _answered_question(turn)
+        if fixed:
+            route: Route = {
+                "agent": fixed,
+                "stage": "fixed",
+                "confidence": 1.0,
+                "reason": "chosen by you",
+            }
+        elif picked := _picked(turn, titles):
+            route = {"agent": picked, "stage": "asked", "confidence": 1.0, "reason": "your pick"}
+        else:
+            route = await router.decide(request)
+            update = {}
+        get_stream_writer()({"event": "route", "route": route})
+        return {**update, "route": route, "steps": [], "citations": [], "artifacts": []}
+
+    async def ask_back(turn: Turn) -> Turn:
+        request = request_of(turn)
+        language = language_of(request)
+        choices = "\n".join(
+            f"{number}. {titles[name][language]} ({name})"
+            for number, name in enumerate(specialists, start=1)
+        )
+        question = AIMessage(
+            say("which_agent", language, choices=choices), additional_kwargs={ASKED: request}
+        )
+        return {"messages": [question]}
+
+    def next_node(turn: Turn) -> str:
+        return turn["route"]["agent"] or "ask_back"
+
+    graph = StateGraph(Turn)
+    graph.add_node("enrich", add_facts)
+    graph.add_node("route", decide)
+    graph.add_node("ask_back", ask_back)
+    graph.add_edge(START, "enrich")
+    graph.add_edge("enrich", "route")
+    for name, specialist in specialists.items():
+        graph.add_node(name, _with_route(specialist))
+        graph.add_edge(name, END)
+    graph.add_conditional_edges("route", next_node, [*specialists, "ask_back"])
+    graph.add_edge("ask_back", END)
+    return graph.compile(checkpointer=checkpointer, name="router")
+
+
+def _with_route(specialist: Specialist) -> Callable[[Turn], Awaitable[Outcome]]:
+    """A specialist as a node that writes the turn's evidence into the answer it leaves behind."""
+
+    async def node(turn: Turn) -> Outcome:
+        outcome = await specialist(turn)
+        answer = outcome["messages"][-1]
+        answer.additional_kwargs["turn"] = {
+            "route": turn["route"],
+            "steps": outcome.get("steps", []),
+            "citations": outcome.get("citations", []),
+            "artifacts": outcome.get("artifacts", []),
+        }
+        return outcome
+
+    return node
+
+
+def _picked(turn: Turn, titles: Mapping[str, Any]) -> str | None:
+    """The agent that the user picks in reply to a question back, by number or by name."""
+    if not _question_before(turn):
+        return None
+    reply = request_of(turn).strip().strip(".").lower()
+    names = list(titles)
+    if reply.isdigit() and 1 <= int(reply) <= len(names):
+        return names[int(reply) - 1]
+    spoken = [name for name in names if reply in (name, *map(str.lower, titles[name].values()))]
+    return spoken[0] if spoken else None
+
+
+def _question_before(turn: Turn) -> str | None:
+    messages = turn["messages"]
+    if len(messages) < 2 or not isinstance(messages[-2], AIMessage):
+        return None
+    asked = messages[-2].additional_kwargs.get(ASKED)
+    return str(asked) if asked else None
+
+
+def _answered_question(turn: Turn) -> tuple[str, Turn]:
+    """The request to route, and the update that puts an earlier request back as the last one."""
+    earlier = _question_before(turn)
+    if earlier is None:
+        return request_of(turn), {}
+    return request_of(turn), {"messages": [HumanMessage(earlier)]}

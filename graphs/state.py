@@ -1,0 +1,69 @@
+"""What a turn of the conversation carries, and what it leaves behind."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from langchain_core.messages import AnyMessage
+from langgraph.graph.message import add_messages
+from typing_extensions import TypedDict
+
+Stage = Literal["rule", "examples", "model", "asked", "fixed"]
+
+
+class Route(TypedDict):
+    """Who answers, decided at which stage, how surely (0 to 1) and why."""
+
+    agent: str
+    stage: Stage
+    confidence: float
+    reason: str
+
+
+class Step(TypedDict):
+    """One tool call. `seconds` is wall time, waiting for approval excluded."""
+
+    agent: str
+    server: str
+    tool: str
+    arguments: dict[str, Any]
+    ok: bool
+    result: Any
+    seconds: float
+
+
+class Citation(TypedDict):
+    """`quote` stands verbatim in `source` on `page` (null where a source has no pages)."""
+
+    n: int
+    source: str
+    page: int | None
+    quote: str
+
+
+class Fact(TypedDict):
+    """A text from a context provider, and where it comes from."""
+
+    source: str
+    text: str
+
+
+class Outcome(TypedDict, total=False):
+    """What a specialist leaves in the turn: an answer, and the evidence for it."""
+
+    messages: list[AnyMessage]
+    steps: list[Step]
+    citations: list[Citation]
+    artifacts: list[str]
+
+
+class Turn(TypedDict, total=False):
+    """The state of the main graph. All but `messages` and `agent` belong to one turn."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+    agent: str | None
+    facts: list[Fact]
+    route: Route
+    steps: list[Step]
+    citations: list[Citation]
+    artifacts: list[str]

@@ -1,0 +1,113 @@
+"""One way to run a tool call: timed, announced, and with its failure turned into a message."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from langchain.agents.middleware import AgentMiddleware, ToolCallRequest
+from langchain_core.messages import ToolCall, ToolMessage
+from langchain_core.tools import BaseTool
+from langgraph.config import get_stream_writer
+from langgraph.errors import GraphBubbleUp
+from langgraph.types import Command
+
+from graphs.state import Step
+
+Run = Callable[[], Awaitable[Any]]
+
+
+async def announced(agent: str, server: str, call: ToolCall, run: Run) -> ToolMessage:
+    """Run a tool call and tell the stream when it starts and ends.
+
+    Any exception becomes an error message that the agent can recover from; cancelling does not.
+    The message's `additional_kwargs` hold the `Step`.
+    """
+    write = get_stream_writer()
+    write(
+        {"event": "tool_start", "server": server, "tool": call["name"], "arguments": call["args"]}
+    )
+    began = time.perf_counter()
+    try:
+        message: ToolMessage = await run()
+    except GraphBubbleUp:
+        raise  # an approval inside the tool, not a failure of it
+    except Exception as error:
+        message = ToolMessage(str(error), name=name, tool_call_id=call["id"], status="error")
+    if message.status == "error":
+        message.content = _plain_error(message.text, name)
+    step: Step = {
+        "agent": agent,
+        "server": server,
+        "tool": name,
+        "arguments": arguments,
+        "ok": message.status != "error",
+        "result": result_of(message),
+        "seconds": round(time.perf_counter() - began, 4),
+    }
+    message.additional_kwargs["step"] = step
+    write({"event": "tool_end", "step": step})
+    return message
+
+
+async def call_tool(agent: str, tool: BaseTool, arguments: dict[str, Any]) -> ToolMessage:
+    """Call a tool from a graph's own node, in the same way as an agent's loop does."""
+    call = ToolCall(name=tool.name, args=arguments, id=f"call_{tool.name}", type="tool_call")
+
+    async def run() -> Any:
+        return await tool.ainvoke(call)
+
+    return await announced(agent, server_of(tool), call, run)
+
+
+def server_of(tool: BaseTool) -> str:
+    """The MCP server that a tool belongs to."""
+    return str((tool.metadata or {}).get("server", ""))
+
+
+def result_of(message: ToolMessage) -> Any:
+    """A tool's structured result, or its text where it has none."""
+    artifact = message.artifact
+    if isinstance(artifact, dict) and "structured_content" in artifact:
+        return artifact["structured_content"]
+    text = str(message.text)
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def steps_of(messages: list[Any]) -> list[Step]:
+    """The steps that these messages record, in order."""
+    return [
+        message.additional_kwargs["step"]
+        for message in messages
+        if isinstance(message, ToolMessage) and "step" in message.additional_kwargs
+    ]
+
+
+class AnnounceToolCalls(AgentMiddleware):
+    """Runs every tool call of a `create_agent` loop through `announced`."""
+
+    def __init__(self, agent: str) -> None:
+        super().__init__()
+        self._agent = agent
+
+    async def awrap_tool_call(
+        self,
+        request: ToolCallRequest,
+        handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]],
+    ) -> ToolMessage | Command[Any]:
+        server = server_of(request.tool) if request.tool else ""
+
+        async def run() -> Any:
+            return await handler(request)
+
+        return await announced(self._agent, server, request.tool_call, run)
+
+
+def _plain_error(text: str, tool: str) -> str:
+    """The SDK puts "Error executing tool NAME:" before every error; the user knows the tool."""
+    return text.removeprefix(f"Error executing tool {tool}: ").strip()
