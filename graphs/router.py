@@ -20,7 +20,7 @@ from langgraph.graph.state import CompiledStateGraph
 from graphs.language import language_of
 from graphs.similarity import ExampleClassifier
 from graphs.specialist import Specialist, request_of
-from graphs.state import Fact, Outcome, Route, Turn
+from graphs.state import Fact, Route, Turn
 from prompts import prompt, say
 
 Enrich = Callable[[str], Awaitable[list[Fact]]]
@@ -117,12 +117,12 @@ def build_router(
 ) -> CompiledStateGraph[Turn, None, Turn, Turn]:
     """The main graph over these specialists. `titles[agent][language]` names each to the user."""
 
-    async def add_facts(turn: Turn) -> Turn:
-        return {"facts": await enrich(request_of(turn)) if enrich else []}
+    async def add_facts(state: Turn) -> Turn:
+        return {"facts": await enrich(request_of(state)) if enrich else []}
 
-    async def decide(turn: Turn) -> Turn:
-        fixed = turn.get("agent")
-        request, update = _answered_question(turn)
+    async def decide(state: Turn) -> Turn:
+        fixed = state.get("agent")
+        request, update = _answered_question(state)
         if fixed:
             route: Route = {
                 "agent": fixed,
@@ -130,7 +130,7 @@ def build_router(
                 "confidence": 1.0,
                 "reason": "chosen by you",
             }
-        elif picked := _picked(turn, titles):
+        elif picked := _picked(state, titles):
             route = {"agent": picked, "stage": "asked", "confidence": 1.0, "reason": "your pick"}
         else:
             route = await router.decide(request)
@@ -138,8 +138,8 @@ def build_router(
         get_stream_writer()({"event": "route", "route": route})
         return {**update, "route": route, "steps": [], "citations": [], "artifacts": []}
 
-    async def ask_back(turn: Turn) -> Turn:
-        request = request_of(turn)
+    async def ask_back(state: Turn) -> Turn:
+        request = request_of(state)
         language = language_of(request)
         choices = "\n".join(
             f"{number}. {titles[name][language]} ({name})"
@@ -150,8 +150,8 @@ def build_router(
         )
         return {"messages": [question]}
 
-    def next_node(turn: Turn) -> str:
-        return turn["route"]["agent"] or "ask_back"
+    def next_node(state: Turn) -> str:
+        return state["route"]["agent"] or "ask_back"
 
     graph = StateGraph(Turn)
     graph.add_node("enrich", add_facts)
@@ -167,14 +167,14 @@ def build_router(
     return graph.compile(checkpointer=checkpointer, name="router")
 
 
-def _with_route(specialist: Specialist) -> Callable[[Turn], Awaitable[Outcome]]:
+def _with_route(specialist: Specialist) -> Specialist:
     """A specialist as a node that writes the turn's evidence into the answer it leaves behind."""
 
-    async def node(turn: Turn) -> Outcome:
-        outcome = await specialist(turn)
+    async def node(state: Turn) -> Turn:
+        outcome = await specialist(state)
         answer = outcome["messages"][-1]
         answer.additional_kwargs["turn"] = {
-            "route": turn["route"],
+            "route": state["route"],
             "steps": outcome.get("steps", []),
             "citations": outcome.get("citations", []),
             "artifacts": outcome.get("artifacts", []),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from langchain.agents import create_agent
 from langchain.agents.middleware import (
@@ -22,15 +22,19 @@ from langgraph.config import get_stream_writer
 
 from graphs.language import Language, language_of, strays_from
 from graphs.limits import STOPPED, FinishOnResult, KeepLimits, this_run
-from graphs.state import Outcome, Step, Turn
+from graphs.state import Step, Turn
 from graphs.tool_calls import AnnounceToolCalls, steps_of
 from prompts import say
 
 Render = Callable[[Any, Language], str]
 """Turns one tool's structured result into the answer, in the user's language."""
 
-Specialist = Callable[[Turn], Awaitable[Outcome]]
-"""A node of the main graph: answers the last request of a turn."""
+
+class Specialist(Protocol):
+    """A node of the main graph: answers the last request of a turn."""
+
+    async def __call__(self, state: Turn) -> Turn: ...
+
 
 _HISTORY = 4  # earlier messages that a tool-using specialist sees: two turns
 
@@ -76,14 +80,14 @@ def build_specialist(
         name=expertise.name,
     )
 
-    async def answer(turn: Turn) -> Outcome:
-        messages = with_facts(turn)
+    async def answer(state: Turn) -> Turn:
+        messages = with_facts(state)
         if expertise.tools:
             messages = messages[-(_HISTORY + 1) :]
         result = await agent.ainvoke(AgentState(messages=messages))  # type: ignore[arg-type]
         run = this_run(result["messages"])
         steps = steps_of(run)
-        text = _compose(run, steps, expertise, language_of(request_of(turn)), step_limit)
+        text = _compose(run, steps, expertise, language_of(request_of(state)), step_limit)
         return {"messages": [answer_message(text, run)], "steps": steps, **_artifacts(steps)}
 
     return answer
@@ -179,7 +183,7 @@ def _compose(
     return "\n\n".join([*rendered, said] if said else rendered)
 
 
-def _artifacts(steps: list[Step]) -> Outcome:
+def _artifacts(steps: list[Step]) -> Turn:
     """Files that the tools made: their results name them under `picture`."""
     results = [step["result"] for step in steps if step["ok"] and isinstance(step["result"], dict)]
     return {"artifacts": [str(r["picture"]) for r in results if r.get("picture")]}

@@ -48,15 +48,6 @@ class Fact(TypedDict):
     text: str
 
 
-class Outcome(TypedDict, total=False):
-    """What a specialist leaves in the turn: an answer, and the evidence for it."""
-
-    messages: list[AnyMessage]
-    steps: list[Step]
-    citations: list[Citation]
-    artifacts: list[str]
-
-
 class Turn(TypedDict, total=False):
     """The state of the main graph. All but `messages` and `agent` belong to one turn."""
 

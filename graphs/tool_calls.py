@@ -26,9 +26,8 @@ async def announced(agent: str, server: str, call: ToolCall, run: Run) -> ToolMe
     The message's `additional_kwargs` hold the `Step`.
     """
     write = get_stream_writer()
-    write(
-        {"event": "tool_start", "server": server, "tool": call["name"], "arguments": call["args"]}
-    )
+    name, arguments = call["name"], call["args"]
+    write({"event": "tool_start", "server": server, "tool": name, "arguments": arguments})
     began = time.perf_counter()
     try:
         message: ToolMessage = await run()
@@ -37,7 +36,7 @@ async def announced(agent: str, server: str, call: ToolCall, run: Run) -> ToolMe
     except Exception as error:
         message = ToolMessage(str(error), name=name, tool_call_id=call["id"], status="error")
     if message.status == "error":
-        message.content = _plain_error(message.text, name)
+        message.content = _plain_error(str(message.text), name)
     step: Step = {
         "agent": agent,
         "server": server,
