@@ -72,7 +72,7 @@ class EmbeddedChatModel(BaseChatModel):
             path,
             context=self.context,
             threads=self.threads,
-            prefixes=self.home / "cache" / "prefixes",
+            prefixes=llama.prefix_folder(self.home),
         )
         self.progress("load", 1, 1)
         return loaded

@@ -163,3 +163,8 @@ def load(path: Path, *, context: int, threads: int, prefixes: Path | None) -> Ll
         if key not in _loaded:
             _loaded[key] = Llama(path, context=context, threads=threads, prefixes=prefixes)
         return _loaded[key]
+
+
+def prefix_folder(home: Path) -> Path:
+    """Where the states of fixed prefixes are kept."""
+    return home / "cache" / "prefixes"

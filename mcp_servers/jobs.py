@@ -93,7 +93,9 @@ def state(job: str) -> JobState:
     found["pid"] = int(pid.read_text()) if pid.exists() else 0
     if found["status"] == "running" and found["pid"] and not _alive(found["pid"]):
         # The worker may have finished between the two reads: look once more before judging.
-        found = {**json.loads((folder / "state.json").read_text()), "pid": found["pid"]}
+        latest: JobState = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        latest["pid"] = found["pid"]
+        found = latest
         if found["status"] == "running":
             found["status"] = "failed"
             found["error"] = f"The job's process ended unexpectedly. See {folder / 'log.txt'}."

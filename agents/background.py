@@ -1,0 +1,36 @@
+"""Load the embedded model while Python is still importing: both take seconds, and neither waits."""
+
+from __future__ import annotations
+
+import threading
+
+
+def start_loading(model: str | None) -> None:
+    """Begin to load the weights that a request will need, if it is clear that it will.
+
+    Loading happens in C without Python's lock. A failure is left for the real load to report.
+    """
+    thread = threading.Thread(target=_load, args=(model,), name="preload", daemon=True)
+    thread.start()
+
+
+def _load(model: str | None) -> None:
+    import contextlib
+
+    from agents import llama, weights
+    from agents.errors import DureError
+    from agents.models import resolve
+    from agents.settings import load_settings
+
+    with contextlib.suppress(DureError):
+        settings = load_settings(model=model)
+        spec, _ = resolve(settings)
+        if spec in weights.WEIGHTS:
+            path = weights.joined(weights.find(spec), settings.home)
+            if path:
+                llama.load(
+                    path,
+                    context=settings.context,
+                    threads=settings.threads,
+                    prefixes=llama.prefix_folder(settings.home),
+                )

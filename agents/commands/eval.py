@@ -1,0 +1,29 @@
+"""`dure eval`: the figures that this repository claims, measured again."""
+
+from __future__ import annotations
+
+import click
+
+_SUITES = {
+    "routing": "labelled requests to the right specialist; prints the confusion matrix",
+    "tools": "right tool with right arguments for regex and metrics requests",
+    "startup": "spawn to an answered tools/list, and dure --help",
+    "overhead": "dure ask --agent chat against the same tokens through xllamacpp",
+    "documents": "questions about the lesson plan: answered, cited, refused",
+}
+
+
+@click.command(
+    "eval",
+    help="Measure one SUITE:\n\n\b\n"
+    + "\n".join(f"{name:<10} {what}" for name, what in _SUITES.items()),
+)
+@click.argument("suite", type=click.Choice(list(_SUITES)))
+@click.option("--model", help="The chat model to measure; default embedded.")
+@click.option("--limit", type=click.IntRange(1), help="Only the first cases.")
+def command(suite: str, model: str | None, limit: int | None) -> None:
+    import importlib
+
+    module = importlib.import_module(f"evals.{suite}")
+    if not module.main(model or "embedded", limit):
+        raise SystemExit(1)
