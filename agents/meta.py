@@ -66,7 +66,7 @@ def build(
     )
 
 
-def build_decider(chosen: ChosenModel, pool: ServerPool, approvals: Approvals) -> Router:
+def build_decider(chosen: ChosenModel) -> Router:
     """The router alone, for evaluating its decisions."""
     purposes = {name: agent.purpose for name, agent in agents().items()}
     examples = ExampleClassifier(router_examples(), sentence_vectors)

@@ -332,6 +332,15 @@ class ServerPool:
         return await self.server(server).call_tool(tool, arguments)
 
 
+def existing_path(word: str) -> Path | None:
+    """The file or folder that a word names, if there is one; any text may be asked about."""
+    try:
+        path = Path(word).expanduser()
+        return path if path.exists() else None
+    except (OSError, RuntimeError, ValueError):
+        return None  # longer than a name may be, `~nobody`, or with a null character
+
+
 def _reason(error: BaseException) -> str:
     """One line for a failure that may hide in a group."""
     while isinstance(error, BaseExceptionGroup):

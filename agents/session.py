@@ -22,7 +22,7 @@ from agents.conversations import names, open_conversations, prune
 from agents.errors import UsageError
 from agents.mcp_config import foreign_servers, own_servers
 from agents.models import ChosenModel, choose
-from agents.pool import ServerPool
+from agents.pool import ServerPool, existing_path
 from agents.registry import agents
 from agents.settings import Settings
 from graphs.state import Citation, Route, Step
@@ -207,10 +207,7 @@ def _paths_in(request: str) -> list[Path]:
     found = []
     for word in request.replace('"', " ").replace("'", " ").replace("`", " ").split():
         if "/" in word or "." in word:
-            path = Path(word.rstrip(".,;:!?)")).expanduser()
-            try:
-                if path.exists() and path.resolve() != Path("/"):
-                    found.append(path)
-            except OSError:
-                continue  # a word that is no path, such as one longer than names may be
+            path = existing_path(word.rstrip(".,;:!?)"))
+            if path and path.resolve() != Path("/"):
+                found.append(path)
     return found

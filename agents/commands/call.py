@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -128,12 +127,12 @@ async def follow(pool: ServerPool, server: str, job: str, show: Any = None) -> d
 
 
 async def _allow_paths(pool: ServerPool, arguments: dict[str, Any]) -> None:
+    from agents.pool import existing_path
+
     for value in arguments.values():
         for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, str) and 0 < len(item) < 1000 and "\n" not in item:
-                path = Path(item).expanduser()
-                if path.exists():
-                    await pool.allow(path)
+            if isinstance(item, str) and item and (path := existing_path(item)):
+                await pool.allow(path)
 
 
 def _types(schema: dict[str, Any]) -> set[str]:
