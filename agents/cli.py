@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 
 import click
@@ -60,6 +61,8 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: a failure that the user can mend is one line, never a traceback."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # a stray byte in a piped log is no reason to fail
     try:
         status = cli.main(standalone_mode=False)
     except click.ClickException as error:

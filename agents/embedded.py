@@ -97,7 +97,10 @@ class EmbeddedChatModel(BaseChatModel):
     ) -> int:
         """Tokens of a conversation under the model's chat template, its tool list included."""
         functions = [convert_to_openai_tool(tool)["function"] for tool in tools or []]
-        return self.load().count(_to_chat(messages, functions))
+        return self._count(_to_chat(messages, functions))
+
+    def _count(self, chat: Sequence[ChatMessage]) -> int:
+        return self.load().count(_for_template(chat))
 
     def probabilities(self, messages: list[BaseMessage], words: Sequence[str]) -> dict[str, float]:
         """How likely the model's reply begins with each word, normalised over the words.
@@ -221,9 +224,9 @@ class EmbeddedChatModel(BaseChatModel):
         choice = options.get("tool_choice")
         max_tokens = int(options.get("max_tokens") or self.max_tokens)
         max_tokens = min(max_tokens, self.context // 2)
-        chat = fit(_to_chat(messages, tools), self.load().count, self.context - max_tokens)
+        chat = fit(_to_chat(messages, tools), self._count, self.context - max_tokens)
         request: dict[str, Any] = {
-            "messages": chat,
+            "messages": _for_template(chat),
             "max_tokens": max_tokens,
             "temperature": options.get("temperature", self.temperature),
             "seed": 0,
@@ -291,12 +294,17 @@ def _to_chat(messages: Sequence[BaseMessage], tools: Sequence[dict[str, Any]]) -
         if isinstance(message, ToolMessage):
             outcome = "failed" if message.status == "error" else "returned"
             text = f"[{message.name} {outcome}]\n{message.text}"
-            chat.append({"role": "user", "content": text})
+            chat.append({"role": "tool", "content": text})
         elif isinstance(message, AIMessage):
             chat.append({"role": "assistant", "content": _spoken(message, bool(tools))})
         else:
             chat.append({"role": "user", "content": message.text})
     return chat
+
+
+def _for_template(chat: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """As the chat template gets it: the user tells what a tool returned."""
+    return [{**said, "role": "user"} if said["role"] == "tool" else said for said in chat]
 
 
 def _spoken(message: AIMessage, constrained: bool) -> str:

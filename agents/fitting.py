@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 
 ChatMessage = dict[str, str]  # {"role", "content"} as chat templates take them
 Count = Callable[[Sequence[ChatMessage]], int]
+_SHORT = 200  # characters: a message that is not cut while a longer one, or the system's, is there
 
 
 def fit(messages: list[ChatMessage], count: Count, limit: int) -> list[ChatMessage]:
     """The messages that fit `limit` tokens: system first, then as many latest turns as fit.
 
     Whole turns (a user message and what follows it) are left out, oldest first. If the last
-    turn alone is too long, the middle of its longest message is cut, with a mark in its place.
+    turn alone is too long, the middle of its longest message is cut, with a mark in its place;
+    the system prompt is cut last. A tool's result has the role "tool": it belongs to the turn.
     """
     if _certainly_fits(messages, limit) or count(messages) <= limit:
         return messages
@@ -27,7 +29,7 @@ def fit(messages: list[ChatMessage], count: Count, limit: int) -> list[ChatMessa
     while len(turns) > 1 and count(system + _flat(turns)) > limit:
         turns.pop(0)
     kept = system + _flat(turns)
-    while (excess := count(kept) - limit) > 0:
+    while (excess := count(kept) - limit) > 0 and any(message["content"] for message in kept):
         kept = _cut_longest(kept, excess, count)
     return kept
 
@@ -42,7 +44,11 @@ def _flat(turns: list[list[ChatMessage]]) -> list[ChatMessage]:
 
 
 def _cut_longest(messages: list[ChatMessage], excess: int, count: Count) -> list[ChatMessage]:
-    place = max(range(len(messages)), key=lambda i: len(messages[i]["content"]))
+    def worth_cutting(place: int) -> tuple[bool, int]:
+        length = len(messages[place]["content"])
+        return length > _SHORT and messages[place]["role"] != "system", length
+
+    place = max(range(len(messages)), key=worth_cutting)
     text = messages[place]["content"]
     tokens = max(1, count([messages[place]]))
     keep = min(int(len(text) * (1 - excess / tokens)) - 80, len(text) // 2 + len(text) // 3)

@@ -10,11 +10,14 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from agents.approvals import Approvals
 from agents.context import providers
 from agents.models import ChosenModel
 from agents.pool import ServerPool
 from agents.registry import Agent, agents
+from graphs.cues import cue_features
 from graphs.pattern import pattern_tool
 from graphs.rag import build_rag
 from graphs.router import Router, build_router
@@ -27,6 +30,8 @@ from prompts import prompt, router_examples
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
     from langgraph.graph.state import CompiledStateGraph
+
+_CUE_WEIGHT = 0.3  # fitted with the ridge: `python -m evals.routing --fit`
 
 
 def build(
@@ -56,7 +61,7 @@ def build(
         purposes[name] = f"only when the request names {name} or its tools"
         rules.append((rf"\b{name}\b", name, f"names the server {name}"))
     examples = {name: router_examples()[name] for name in known}
-    router = Router(purposes, rules, ExampleClassifier(examples, sentence_vectors), chosen.model)
+    router = Router(purposes, rules, ExampleClassifier(examples, request_features), chosen.model)
     return build_router(
         router,
         specialists,
@@ -69,13 +74,14 @@ def build(
 def build_decider(chosen: ChosenModel) -> Router:
     """The router alone, for evaluating its decisions."""
     purposes = {name: agent.purpose for name, agent in agents().items()}
-    examples = ExampleClassifier(router_examples(), sentence_vectors)
+    examples = ExampleClassifier(router_examples(), request_features)
     return Router(purposes, _rules(), examples, chosen.model)
 
 
-def sentence_vectors(texts: Sequence[str]) -> Any:
-    """Korean and English sentence vectors, (n, 512), unit length; loads in 0.25 s, no torch."""
-    return _sentence_encoder().encode(list(texts))
+def request_features(requests: Sequence[str]) -> Any:
+    """Korean and English sentence vectors (n, 512) beside weighted cues; loads in 0.25 s."""
+    vectors = _sentence_encoder().encode(list(requests))
+    return np.hstack([vectors, _CUE_WEIGHT * cue_features(requests)])
 
 
 @cache

@@ -89,6 +89,7 @@ class Session:
             raise UsageError(
                 f"There is no agent {agent!r}. Choose from: {', '.join(self.agents())}."
             )
+        request = request.encode("utf-8", "replace").decode()  # lone surrogates cannot be stored
         if not request.strip():
             raise UsageError("The request is empty. Write what you want to know.")
         for path in _paths_in(request):

@@ -54,7 +54,7 @@ async def _run(model: str, limit: int | None) -> bool:
 def fit() -> None:
     """Accuracy and coverage of the examples alone at each confidence, one left out at a time."""
     examples = router_examples()
-    classifier = ExampleClassifier(examples, meta.sentence_vectors)
+    classifier = ExampleClassifier(examples, meta.request_features)
     judged: list[tuple[float, bool]] = []
     for text, label, scores in classifier.leave_one_out():
         best = max(scores, key=scores.__getitem__)

@@ -7,38 +7,38 @@ from typing import Any
 
 import numpy as np
 
-Embed = Callable[[Sequence[str]], Any]
-"""Sentence vectors, shape (n, d), each of length 1."""
+Features = Callable[[Sequence[str]], Any]
+"""Feature vectors of texts, shape (n, d)."""
 
-_RIDGE = 0.3  # these two are fitted by `python -m evals.routing --fit`
+_RIDGE = 1.0  # these two are fitted by `python -m evals.routing --fit`
 _SHARPNESS = 6.0
 
 
 class ExampleClassifier:
-    """Kernel ridge regression over sentence vectors of labelled examples.
+    """Kernel ridge regression over feature vectors of labelled examples.
 
     It is fitted in closed form in milliseconds, so examples are edited as data and need no
     training step; leaving one example out has a closed form too, which is how it is judged.
     """
 
-    def __init__(self, examples: Mapping[str, Sequence[str]], embed: Embed) -> None:
+    def __init__(self, examples: Mapping[str, Sequence[str]], features: Features) -> None:
         self.labels = list(examples)
         self._texts = [text for label in self.labels for text in examples[label]]
         owner = [index for index, label in enumerate(self.labels) for _ in examples[label]]
         self._targets = np.eye(len(self.labels))[owner]
         self._owner = np.array(owner)
-        self._embed = embed
+        self._features = features
         self._fitted: tuple[Any, Any] | None = None
 
     def scores(self, request: str) -> tuple[dict[str, float], dict[str, str]]:
         """(probability of each label, nearest example of each label)."""
         vectors, weights = self._fit()
-        cosines = vectors @ np.asarray(self._embed([request]))[0]
+        products = vectors @ np.asarray(self._features([request]))[0]
         nearest = {}
         for index, label in enumerate(self.labels):
             own = np.flatnonzero(self._owner == index)
-            nearest[label] = self._texts[own[cosines[own].argmax()]]
-        return self._probabilities((cosines + 1.0) @ weights), nearest
+            nearest[label] = self._texts[own[products[own].argmax()]]
+        return self._probabilities((products + 1.0) @ weights), nearest
 
     def leave_one_out(self) -> list[tuple[str, str, dict[str, float]]]:
         """(text, its label, probabilities without it) for each example."""
@@ -52,7 +52,7 @@ class ExampleClassifier:
 
     def _fit(self) -> tuple[Any, Any]:
         if self._fitted is None:
-            vectors = np.asarray(self._embed(self._texts))
+            vectors = np.asarray(self._features(self._texts))
             self._fitted = vectors, np.linalg.solve(_kernel(vectors), self._targets)
         return self._fitted
 

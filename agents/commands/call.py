@@ -87,7 +87,7 @@ def parse_arguments(given: tuple[str, ...], schema: dict[str, Any]) -> dict[str,
             try:
                 parsed = json.loads(value)
             except ValueError:
-                if "string" not in kinds and "array" not in kinds:
+                if "string" not in kinds | _items(properties[key]):
                     wanted = " or ".join(sorted(kinds))
                     raise UsageError(f"{key} must be {wanted}, not {value!r}.") from None
         if "array" in kinds and not isinstance(parsed, list) and parsed is not None:
