@@ -1,0 +1,139 @@
+"""Nearest passages by embedded Chroma: an HNSW graph in cosine space, derived from the store.
+
+Measured on Chroma 1.5.9: a `PersistentClient` does not see what another process writes; it
+answers from the past, or fails with "Error finding id", even through a second client on the same
+folder. Only after every client of a process is closed does the next one read the disk. So each
+process holds one client an index, and opens it anew when the store's record of what Chroma holds
+has moved. Whoever writes holds the store's writer lock.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from typing import TYPE_CHECKING, Any
+
+from mcp_servers.retrieval.store import Store
+
+if TYPE_CHECKING:
+    from mcp_servers.retrieval.embedding import Vector
+
+_AT_ONCE = 1000  # vectors of one write: 1.5 MB
+_logger = logging.getLogger(__name__)
+
+
+class Graph:
+    """One index's Chroma collection in this process."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._folder = store.folder / "chroma"
+        self._client: Any = None
+        self._collection: Any = None
+        self._at = ""  # what the store said of Chroma when this client was opened
+        self._lock = threading.RLock()
+
+    def nearest(self, query: Vector, k: int, documents: set[int] | None) -> list[int]:
+        """The ids of the k nearest chunks, nearest first; within some documents if given.
+
+        They may include chunks that have just left the store, and lack ones that have just come.
+        """
+        where: Any = {"document": {"$in": sorted(documents)}} if documents is not None else None
+        with self._lock:
+            if self._store.meta("graph") != self._store.meta("stamp"):
+                # A job was killed between its two writes, or is between them now: then it holds
+                # the lock, and this search does with what Chroma had.
+                with self._store.writer_lock() as mine:
+                    if mine:
+                        self.refresh()
+            try:
+                return self._query(query, k, where)
+            except Exception:
+                # A writer changed the files under this client, or somebody damaged them.
+                self.close()
+                with self._store.writer_lock() as mine:
+                    if mine:
+                        self._rebuild()
+                return self._query(query, k, where)
+
+    def _query(self, query: Vector, k: int, where: Any) -> list[int]:
+        if self._collection is None or self._at != self._store.meta("graph"):
+            self._open()
+            wanted = len(self._store.chunk_ids())
+            if self._collection.count() != wanted and self._at == self._store.meta("stamp"):
+                raise LookupError("Chroma does not hold what it should")
+        size = min(k, self._collection.count())
+        if not size:
+            return []
+        found = self._collection.query(
+            query_embeddings=[query], n_results=size, where=where, include=[]
+        )
+        return [int(id_) for id_ in found["ids"][0]]
+
+    def refresh(self) -> None:
+        """Bring Chroma to what the store holds. The caller holds the writer lock."""
+        with self._lock:
+            stamp = self._store.meta("stamp")
+            try:
+                self._follow()
+            except Exception:
+                self._rebuild()
+            else:
+                self._store.set_meta("graph", stamp)
+                self._at = stamp
+
+    def _rebuild(self) -> None:
+        """Begin anew: Chroma is derived data, whatever a killed writer left there."""
+        _logger.warning("rebuilding Chroma's files of index %s", self._store.name)
+        self.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        stamp = self._store.meta("stamp")
+        self._follow()
+        self._store.set_meta("graph", stamp)
+        self._at = stamp
+
+    def _follow(self) -> None:
+        import numpy as np
+
+        if self._collection is None or self._at != self._store.meta("graph"):
+            self._open()
+        wanted = self._store.chunk_ids()
+        held = {int(id_) for id_ in self._collection.get(include=[])["ids"]}
+        gone, new = sorted(held - wanted), sorted(wanted - held)
+        for at in range(0, len(gone), _AT_ONCE):
+            self._collection.delete(ids=[str(id_) for id_ in gone[at : at + _AT_ONCE]])
+        for at in range(0, len(new), _AT_ONCE):
+            rows = self._store.vectors(new[at : at + _AT_ONCE])
+            self._collection.add(
+                ids=[str(id_) for id_ in rows],
+                embeddings=[np.frombuffer(vector, np.float32) for _, vector in rows.values()],
+                metadatas=[{"document": document} for document, _ in rows.values()],
+            )
+
+    def _open(self) -> None:
+        import chromadb
+        from chromadb.api.shared_system_client import SharedSystemClient
+        from chromadb.config import Settings
+
+        self.close()
+        self._at = self._store.meta("graph")
+        settings = Settings(anonymized_telemetry=False)
+        try:
+            self._client = chromadb.PersistentClient(self._folder, settings=settings)
+        except Exception:
+            # Chroma keeps a half-started system of a damaged folder and would return it for ever.
+            SharedSystemClient.clear_system_cache()
+            raise
+        self._collection = self._client.get_or_create_collection(
+            "passages",
+            embedding_function=None,
+            configuration={"hnsw": {"space": "cosine", "ef_search": 200}},
+        )
+
+    def close(self) -> None:
+        """Let go of Chroma's files."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+            self._client = self._collection = None

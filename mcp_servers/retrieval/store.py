@@ -1,0 +1,309 @@
+"""An index's truth: one SQLite file with documents, pages, chunks and vectors.
+
+A document enters or leaves in one transaction, so that a job killed at any moment leaves an index
+that can be read; what else there is (Chroma's graph, BM25) is derived from it and follows its
+`stamp`. Vectors are kept by the hash of their text: equal texts share one, and what a killed job
+has embedded is there when it starts again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from mcp_servers.home import dure_home
+from mcp_servers.retrieval.files import Document
+from mcp_servers.serving import EngineError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS documents (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT UNIQUE NOT NULL, title TEXT NOT NULL,
+    sha256 TEXT NOT NULL, added TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS pages (
+    document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+    number INTEGER, text TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS chunks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+    page INTEGER, text TEXT NOT NULL, hash BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS vectors (hash BLOB PRIMARY KEY, vector BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS pages_document ON pages (document, number);
+CREATE INDEX IF NOT EXISTS chunks_document ON chunks (document);
+CREATE INDEX IF NOT EXISTS chunks_hash ON chunks (hash);
+"""
+_AT_ONCE = 500  # parameters of one statement; SQLite's limit is 999 in old builds
+
+
+class DocumentRow(TypedDict):
+    """One indexed file. `pages` is null for a file without pages; sizes are in characters."""
+
+    source: str
+    title: str
+    pages: int | None
+    chunks: int
+    added: str
+    sha256: str
+    characters: int
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A passage as it is stored."""
+
+    id: int
+    document: int
+    source: str
+    title: str
+    page: int | None
+    text: str
+
+
+def text_hash(text: str) -> bytes:
+    """The key under which a text's vector is kept."""
+    return hashlib.blake2b(text.encode("utf-8"), digest_size=16).digest()
+
+
+def index_names() -> list[str]:
+    """The names of all indexes, sorted."""
+    return sorted(path.parent.name for path in (dure_home() / "indexes").glob("*/index.sqlite"))
+
+
+class Store:
+    """One index's folder and database. Every call opens and closes its own connection."""
+
+    def __init__(self, name: str) -> None:
+        """Raises `EngineError` for a name that is not letters, digits, - and _."""
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+            raise EngineError(
+                f"{name!r} is not an index name. Use up to 64 letters, digits, - and _."
+            )
+        self.name = name
+        self.folder = dure_home() / "indexes" / name
+        self._path = self.folder / "index.sqlite"
+
+    def create(self, embedder: str) -> None:
+        """Make the index if there is none, and record whose vectors it holds."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self._path, timeout=30)) as database:
+            database.execute("PRAGMA journal_mode = WAL")  # readers go on while a job writes
+            database.executescript(_SCHEMA)
+            with database:
+                database.executemany(
+                    "INSERT OR IGNORE INTO meta VALUES (?, ?)",
+                    [("embedder", embedder), ("stamp", uuid.uuid4().hex), ("graph", "")],
+                )
+
+    def must_exist(self) -> None:
+        """Raises `EngineError` that names the indexes there are."""
+        if not self._path.exists():
+            known = ", ".join(index_names()) or "none yet"
+            raise EngineError(
+                f"There is no index {self.name!r} (there are: {known}). Add files to it with add."
+            )
+
+    def must_match(self, embedder: str) -> None:
+        """Raises `EngineError` when the index holds another embedder's vectors."""
+        recorded = self.meta("embedder")
+        if recorded != embedder:
+            raise EngineError(
+                f"Index {self.name!r} was built with {recorded}, but this installation embeds "
+                f"with {embedder}: their vectors cannot be compared. Rebuild it: add its files "
+                f"to a new index, or delete {self.folder} and add them again."
+            )
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        self.must_exist()
+        with closing(sqlite3.connect(self._path, timeout=30)) as database:
+            database.execute("PRAGMA foreign_keys = ON")
+            yield database
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._reading() as database, database:
+            database.execute("BEGIN IMMEDIATE")
+            yield database
+
+    def meta(self, key: str) -> str:
+        """`embedder`, `stamp` (changes with the content) or `graph` (the stamp Chroma is at)."""
+        with self._reading() as database:
+            row = database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Record one fact about the index."""
+        with self._writing() as database:
+            database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def documents(self) -> list[DocumentRow]:
+        """All documents, oldest first."""
+        query = """
+            SELECT source, title, added, sha256,
+                (SELECT count(number) FROM pages WHERE document = documents.id),
+                (SELECT count(*) FROM chunks WHERE document = documents.id),
+                (SELECT sum(length(text)) FROM pages WHERE document = documents.id)
+            FROM documents ORDER BY id"""
+        with self._reading() as database:
+            rows = database.execute(query).fetchall()
+        return [
+            {
+                "source": source,
+                "title": title,
+                "pages": pages or None,
+                "chunks": chunks,
+                "added": added,
+                "sha256": sha256,
+                "characters": characters,
+            }
+            for source, title, added, sha256, pages, chunks, characters in rows
+        ]
+
+    def document_ids(self, sources: Sequence[str]) -> set[int]:
+        """The ids of the documents with these exact paths."""
+        query = "SELECT id FROM documents WHERE source IN ({})"
+        with self._reading() as database:
+            return {row[0] for row in _in_batches(database, query, sources)}
+
+    def sha256(self, source: str) -> str | None:
+        """The hash of a document's file when it was indexed, or None for an unknown source."""
+        with self._reading() as database:
+            row = database.execute(
+                "SELECT sha256 FROM documents WHERE source = ?", (source,)
+            ).fetchone()
+        return None if row is None else str(row[0])
+
+    def known_vectors(self, hashes: Iterable[bytes]) -> set[bytes]:
+        """Which of these texts are embedded already."""
+        wanted = list(dict.fromkeys(hashes))
+        with self._reading() as database:
+            rows = _in_batches(database, "SELECT hash FROM vectors WHERE hash IN ({})", wanted)
+        return {row[0] for row in rows}
+
+    def keep_vectors(self, vectors: Iterable[tuple[bytes, bytes]]) -> None:
+        """Keep (hash of the text, float32 bytes of its vector) until a document needs them."""
+        with self._writing() as database:
+            database.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", vectors)
+
+    def put(self, document: Document, chunks: Sequence[tuple[int | None, str]]) -> None:
+        """Put a document, replacing what its source held; chunks are (page, text).
+
+        All or nothing. The vectors must be there already.
+        """
+        with self._writing() as database:
+            database.execute("DELETE FROM documents WHERE source = ?", (document.source,))
+            added = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+            row = database.execute(
+                "INSERT INTO documents (source, title, sha256, added) VALUES (?, ?, ?, ?)",
+                (document.source, document.title, document.sha256, added),
+            ).lastrowid
+            database.executemany(
+                "INSERT INTO pages VALUES (?, ?, ?)",
+                [(row, page.number, page.text) for page in document.pages],
+            )
+            database.executemany(
+                "INSERT INTO chunks (document, page, text, hash) VALUES (?, ?, ?, ?)",
+                [(row, page, text, text_hash(text)) for page, text in chunks],
+            )
+            _stamp(database)
+
+    def remove(self, source: str) -> None:
+        """Take a document out, with the vectors that nothing else uses."""
+        with self._writing() as database:
+            database.execute("DELETE FROM documents WHERE source = ?", (source,))
+            _stamp(database)
+        self.drop_unused_vectors()
+
+    def drop_unused_vectors(self) -> None:
+        """Forget vectors that belong to no document (a replaced one, a job given up)."""
+        with self._writing() as database:
+            database.execute("DELETE FROM vectors WHERE hash NOT IN (SELECT hash FROM chunks)")
+
+    def page_text(self, source: str, page: int | None) -> str | None:
+        """A page's text, or None where there is no such page. `source` is the exact path."""
+        query = """SELECT text FROM pages JOIN documents ON documents.id = document
+            WHERE source = ? AND number IS ?"""
+        with self._reading() as database:
+            row = database.execute(query, (source, page)).fetchone()
+        return None if row is None else str(row[0])
+
+    def snapshot(self) -> tuple[str, list[tuple[int, int, str]]]:
+        """The stamp, and every chunk as (id, document, text) by id, at one moment."""
+        with self._reading() as database:
+            database.execute("BEGIN")
+            stamp = database.execute("SELECT value FROM meta WHERE key = 'stamp'").fetchone()[0]
+            rows = database.execute("SELECT id, document, text FROM chunks ORDER BY id").fetchall()
+        return str(stamp), rows
+
+    def chunk_ids(self) -> set[int]:
+        """The ids of all chunks. An id is never used twice."""
+        with self._reading() as database:
+            return {row[0] for row in database.execute("SELECT id FROM chunks")}
+
+    def chunks(self, ids: Sequence[int]) -> dict[int, Chunk]:
+        """The chunks with these ids; unknown ones are left out."""
+        query = """SELECT chunks.id, document, source, title, page, text
+            FROM chunks JOIN documents ON documents.id = document WHERE chunks.id IN ({})"""
+        with self._reading() as database:
+            return {row[0]: Chunk(*row) for row in _in_batches(database, query, ids)}
+
+    def vectors(self, ids: Sequence[int]) -> dict[int, tuple[int, bytes]]:
+        """For chunk ids, their document and the float32 bytes of their vector."""
+        query = """SELECT id, document, vector
+            FROM chunks JOIN vectors ON vectors.hash = chunks.hash WHERE id IN ({})"""
+        with self._reading() as database:
+            return {row[0]: (row[1], row[2]) for row in _in_batches(database, query, ids)}
+
+    def neighbours(self, chunk: Chunk, before: int, after: int) -> tuple[list[int], list[int]]:
+        """The ids of the chunks before and after one, in its document, in reading order."""
+        with self._reading() as database:
+            earlier = database.execute(
+                "SELECT id FROM chunks WHERE document = ? AND id < ? ORDER BY id DESC LIMIT ?",
+                (chunk.document, chunk.id, before),
+            ).fetchall()
+            later = database.execute(
+                "SELECT id FROM chunks WHERE document = ? AND id > ? ORDER BY id LIMIT ?",
+                (chunk.document, chunk.id, after),
+            ).fetchall()
+        return [row[0] for row in reversed(earlier)], [row[0] for row in later]
+
+    @contextmanager
+    def writer_lock(self) -> Iterator[bool]:
+        """Whether this process is the index's one writer, for as long as the block lasts.
+
+        The lock is a transaction on a database of its own: SQLite locks files alike on every
+        system, and the lock dies with its process.
+        """
+        self.must_exist()
+        with closing(sqlite3.connect(self.folder / "writer.lock", timeout=0)) as lock:
+            try:
+                lock.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError:
+                yield False
+            else:
+                yield True
+
+
+def _stamp(database: sqlite3.Connection) -> None:
+    database.execute("UPDATE meta SET value = ? WHERE key = 'stamp'", (uuid.uuid4().hex,))
+
+
+def _in_batches(
+    database: sqlite3.Connection,
+    query: str,
+    values: Sequence[int] | Sequence[bytes] | Sequence[str],
+) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
+    for at in range(0, len(values), _AT_ONCE):
+        some = values[at : at + _AT_ONCE]
+        rows += database.execute(query.format(",".join("?" * len(some))), list(some))
+    return rows
