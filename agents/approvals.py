@@ -40,6 +40,8 @@ class Approvals:
             patterns = tomllib.loads(path.read_text(encoding="utf-8")).get("tools", {})
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise UsageError(f"{path} cannot be read: {error}.") from None
+        if not isinstance(patterns, dict):
+            raise UsageError(f"{path}: write a table [tools] of patterns and decisions.")
         for pattern, decision in patterns.items():
             if decision not in ("auto", "ask", "deny"):
                 raise UsageError(f'{path}: {pattern!r} must be "auto", "ask" or "deny".')

@@ -46,20 +46,31 @@ def _call_schema(tool: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _inline(schema: Any, definitions: dict[str, Any] | None = None) -> Any:
-    """Copy a schema with its `$ref`s replaced: llama.cpp resolves them from the outer root."""
+def _inline(
+    schema: Any, definitions: dict[str, Any] | None = None, inside: tuple[str, ...] = ()
+) -> Any:
+    """Copy a schema with its `$ref`s replaced: llama.cpp resolves them from the outer root.
+
+    `inside` names the references being replaced. One that contains itself is written out twice;
+    deeper down anything goes.
+    """
     if isinstance(schema, list):
-        return [_inline(item, definitions) for item in schema]
+        return [_inline(item, definitions, inside) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    definitions = schema.get("$defs", definitions)
+    definitions = schema.get("$defs") or schema.get("definitions") or definitions or {}
     if "$ref" in schema:
-        return _inline((definitions or {})[schema["$ref"].rsplit("/", 1)[-1]], definitions)
-    return {
-        key: _inline(value, definitions)
-        for key, value in schema.items()
-        if key not in ("$defs", "title", "default")
-    }
+        name = schema["$ref"].rsplit("/", 1)[-1]
+        if name not in definitions or inside.count(name) > 1:
+            return {}
+        return _inline(definitions[name], definitions, (*inside, name))
+    copied: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key == "properties":  # its keys are names, and "title" may be one
+            copied[key] = {k: _inline(v, definitions, inside) for k, v in value.items()}
+        elif key not in ("$defs", "definitions", "title", "default"):
+            copied[key] = _inline(value, definitions, inside)
+    return copied
 
 
 def describe_tools(tools: Sequence[dict[str, Any]]) -> str:
@@ -79,7 +90,7 @@ def describe_tools(tools: Sequence[dict[str, Any]]) -> str:
 
 
 def _signature(tool: dict[str, Any]) -> str:
-    parameters = tool.get("parameters") or {}
+    parameters = _inline(tool.get("parameters") or {})
     required = parameters.get("required", [])
     parts = []
     for name, schema in parameters.get("properties", {}).items():
@@ -116,9 +127,12 @@ class ReplyReader:
         found = re.match(r'\s*\{\s*"answer"\s*:\s*"((?:[^"\\]|\\.)*)', self._raw, re.DOTALL)
         if not found:
             return ""
-        # A backslash, a \u escape or half a surrogate pair at the end waits for its rest.
-        whole = re.sub(r"(\\ud[89ab][0-9a-f]{2})?(\\(u[0-9a-f]{0,3})?)?$", "", found[1], flags=re.I)
-        decoded = str(json.loads(f'"{whole}"', strict=False))
+        # An escape that has come in part waits for its rest, and so does half a surrogate pair.
+        whole = re.match(r"(?:\\u[0-9a-fA-F]{4}|\\[^u]|[^\\])*", found[1], re.DOTALL)
+        decoded = str(json.loads(f'"{whole[0]}"', strict=False)) if whole else ""
+        if decoded[-1:] and "\ud800" <= decoded[-1] <= "\udbff":
+            decoded = decoded[:-1]
+        decoded = _encodable(decoded)
         new = decoded[len(self._shown) :]
         self._shown = decoded
         return new
@@ -133,7 +147,12 @@ class ReplyReader:
             return None
         return tool_call_chunk(
             name=reply["tool"],
-            args=json.dumps(reply["arguments"], ensure_ascii=False),
+            args=_encodable(json.dumps(reply["arguments"], ensure_ascii=False)),
             id=f"call_{uuid.uuid4().hex[:12]}",
             index=0,
         )
+
+
+def _encodable(text: str) -> str:
+    """The text with a mark for each half of a surrogate pair, which no encoding can write."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)

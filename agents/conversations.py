@@ -40,8 +40,8 @@ async def prune(saver: AsyncSqliteSaver, thread: str, keep: int) -> None:
         await saver.conn.execute(
             f"DELETE FROM {table} WHERE thread_id = :thread AND checkpoint_id IN ({old})", values
         )
-    # Steps inside a specialist are only needed while its turn is under way.
-    await saver.conn.execute(
-        "DELETE FROM checkpoints WHERE thread_id = :thread AND checkpoint_ns != ''", values
-    )
+        # Steps inside a specialist are only needed while its turn is under way.
+        await saver.conn.execute(
+            f"DELETE FROM {table} WHERE thread_id = :thread AND checkpoint_ns != ''", values
+        )
     await saver.conn.commit()

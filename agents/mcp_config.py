@@ -14,6 +14,8 @@ from typing import Any
 from agents.errors import UsageError
 from mcp_servers.catalog import SERVERS
 
+_RESERVED = {"chat", "rag", "auto", "enrich", "route", "ask_back"}  # agents, nodes of the graph
+
 
 @dataclass(frozen=True)
 class ServerSpec:
@@ -39,7 +41,7 @@ def own_servers(home: Path) -> dict[str, ServerSpec]:
         name: ServerSpec(
             name,
             command=sys.executable,
-            args=("-m", module),
+            args=("-P", "-m", module),  # -P: no file of the working folder hides a module
             env={"DURE_HOME": str(home)},
             foreign=False,
         )
@@ -50,8 +52,9 @@ def own_servers(home: Path) -> dict[str, ServerSpec]:
 def foreign_servers(path: Path) -> dict[str, ServerSpec]:
     """The servers of a user's `mcp.json`; none where there is no file.
 
-    `${NAME}` in values is replaced from the environment, as Claude and Cursor do, so that keys
-    stay out of the file. Raises `UsageError` that names the file, the line and what is wrong.
+    `${NAME}` and `${NAME:-default}` in values are replaced from the environment, as Claude and
+    Cursor do, so that keys stay out of the file. Raises `UsageError` that names the file, the
+    line and what is wrong.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -62,7 +65,7 @@ def foreign_servers(path: Path) -> dict[str, ServerSpec]:
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
-        line = text.splitlines()[error.lineno - 1].strip() if text.strip() else ""
+        line = text.split("\n")[error.lineno - 1].strip()
         raise UsageError(
             f"{path}, line {error.lineno}, column {error.colno}: {error.msg} (near {line!r})."
         ) from None
@@ -72,6 +75,8 @@ def foreign_servers(path: Path) -> dict[str, ServerSpec]:
     found: dict[str, ServerSpec] = {}
     for name, entry in servers.items():
         problem = _problem(name, entry)
+        if not problem and not entry.get("disabled"):
+            problem = _unset(entry)
         if problem:
             raise UsageError(f"{path}, line {_line_of(text, name)}: server {name!r} {problem}.")
         if not entry.get("disabled"):
@@ -82,11 +87,11 @@ def foreign_servers(path: Path) -> dict[str, ServerSpec]:
 def _problem(name: str, entry: Any) -> str | None:
     if not re.fullmatch(r"[\w-]+", name):
         return "needs a name of letters, digits, - and _"
-    if name in SERVERS:
-        return "has the name of one of Dure's own servers; choose another"
+    if name in SERVERS or name in _RESERVED:
+        return "has a name that Dure itself uses; choose another"
     if not isinstance(entry, dict):
         return "must be an object"
-    if not isinstance(entry.get("command", ""), str) or not isinstance(entry.get("url", ""), str):
+    if not all(isinstance(entry.get(key) or "", str) for key in ("command", "url")):
         return 'needs "command" or "url" to be a text'
     if not entry.get("command") and not entry.get("url"):
         return 'needs a "command" (stdio) or a "url" (HTTP)'
@@ -97,6 +102,22 @@ def _problem(name: str, entry: Any) -> str | None:
         table = entry.get(key, {})
         if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):
             return f'needs "{key}" to map names to texts'
+    if not isinstance(entry.get("cwd") or "", str):
+        return 'needs "cwd" to be a text'
+    kind = "transport" if entry.get("transport") else "type"
+    transport = entry.get(kind) or ("http" if entry.get("url") else "stdio")
+    if transport != "stdio" and transport != "sse" and "http" not in str(transport).lower():
+        return f'needs "{kind}" to be "stdio", "sse" or "http"'
+    needed = "command" if transport == "stdio" else "url"
+    if not entry.get(needed):
+        return f'needs a "{needed}", since its "{kind}" is {transport!r}'
+    return None
+
+
+def _unset(entry: dict[str, Any]) -> str | None:
+    for name in re.findall(r"\$\{(?:env:)?(\w+)\}", json.dumps(entry, ensure_ascii=False)):
+        if name not in os.environ:
+            return f"needs the environment variable {name}, which is not set"
     return None
 
 
@@ -111,20 +132,30 @@ def _spec(name: str, entry: dict[str, Any]) -> ServerSpec:
         args=tuple(_expand(arg) for arg in entry.get("args", [])),
         env={key: _expand(value) for key, value in entry.get("env", {}).items()},
         cwd=entry.get("cwd"),
-        url=_expand(entry["url"]) if entry.get("url") else None,
-        transport="streamable_http" if "http" in transport else transport,
+        url=_expand(entry["url"]) if entry.get("url") and transport != "stdio" else None,
+        transport="streamable_http" if "http" in transport.lower() else transport,
         headers={key: _expand(value) for key, value in entry.get("headers", {}).items()},
     )
 
 
 def _expand(value: str) -> str:
-    return re.sub(r"\$\{(?:env:)?(\w+)\}", lambda m: os.environ.get(m[1], ""), value)
+    variable = r"\$\{(?:env:)?(\w+)(?::-([^}]*))?\}"
+    return re.sub(variable, lambda m: os.environ.get(m[1]) or m[2] or "", value)
 
 
 def _line_of(text: str, name: str) -> int:
-    quoted = json.dumps(name, ensure_ascii=False)
-    place = text.find(quoted, text.find('"mcpServers"') + len('"mcpServers"'))
-    return text.count("\n", 0, max(place, 0)) + 1
+    """The line on which the server's own entry begins; its name may stand elsewhere too."""
+    reader = json.JSONDecoder()
+    place = text.find("{", text.find('"mcpServers"')) + 1
+    while found := re.compile(r'[\s,]*(?=")').match(text, place):
+        key, end = reader.raw_decode(text, found.end())
+        if key == name:
+            return text.count("\n", 0, found.end()) + 1
+        value = re.compile(r"\s*:\s*").match(text, end)
+        if value is None:
+            break
+        _, place = reader.raw_decode(text, value.end())
+    return 1
 
 
 def own_entry(names: tuple[str, ...] | None = None) -> dict[str, Any]:

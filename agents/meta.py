@@ -59,7 +59,8 @@ def build(
         specialists[name] = _lazily(_foreign_builder(name, chosen, pool, approvals, step_limit))
         titles[name] = {"ko": f"{name} 서버의 도구", "en": f"tools of the server {name}"}
         purposes[name] = f"only when the request names {name} or its tools"
-        rules.append((rf"\b{name}\b", name, f"names the server {name}"))
+        # Not \b: in Korean a particle follows the name without a space.
+        rules.append((rf"(?<![\w-]){name}(?![A-Za-z0-9_-])", name, f"names the server {name}"))
     examples = {name: router_examples()[name] for name in known}
     router = Router(purposes, rules, ExampleClassifier(examples, request_features), chosen.model)
     return build_router(

@@ -47,6 +47,8 @@ def choose(settings: Settings, progress: Progress | None = None) -> ChosenModel:
         return ChosenModel(spec, _ollama(name, settings), reason, small=False)
     if provider == "openai" and name:
         return ChosenModel(spec, _openai(name, settings), reason, small=False)
+    if provider in ("ollama", "openai"):
+        raise UsageError(f"There is no model {spec!r}: write its name, as in {provider}:NAME.")
     return ChosenModel(spec, _any(spec), reason, small=False)
 
 

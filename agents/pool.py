@@ -7,11 +7,13 @@ be left by the task that entered them.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import shutil
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -31,6 +33,8 @@ Result = TypeVar("Result")
 
 _START_TIMEOUT = 60.0  # seconds: `npx -y` may have to fetch its package first
 _PING_TIMEOUT = 2.0
+_GRACE = 1.0  # seconds after a request's own time-out; some requests have none
+_END_TIMEOUT = 6.0  # seconds: closing standard input, SIGTERM, SIGKILL
 _BACK_OFF = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds before the nth start in a row
 
 
@@ -55,6 +59,7 @@ class Server:
         self._notice = notice
         self._session: ClientSession | None = None
         self._owner: asyncio.Task[None] | None = None
+        self._owners: set[asyncio.Task[None]] = set()  # those of earlier sessions may still end
         self._stop = asyncio.Event()
         self._starting = asyncio.Lock()
         self._failures = 0
@@ -110,38 +115,45 @@ class Server:
             if wait > 0:
                 raise ServerFailure(
                     f"The server {self.spec.name!r} keeps failing; it is tried again in "
-                    f"{wait:.0f} s. Its log: {self._log_path()}."
+                    f"{math.ceil(wait)} s. {self._clue()}"
                 )
             return await self._start()
 
     async def close(self) -> None:
         """End the session and its process."""
         self._stop.set()
-        if self._owner:
-            await asyncio.wait([self._owner], timeout=10)
         self._session = None
+        if self._owners:
+            _, stuck = await asyncio.wait(self._owners, timeout=_END_TIMEOUT)
+            for owner in stuck:
+                owner.cancel()
+            if stuck:
+                await asyncio.wait(stuck, timeout=_END_TIMEOUT)
 
     async def roots_changed(self) -> None:
         """Tell a running server that the user allowed another folder."""
         if self._session is not None and not self.spec.foreign:
-            await self._session.send_roots_list_changed()
+            with suppress(Exception):  # one that died hears of it when it starts again
+                async with asyncio.timeout(_PING_TIMEOUT):
+                    await self._session.send_roots_list_changed()
 
     async def _start(self) -> ClientSession:
         ready: asyncio.Future[ClientSession] = asyncio.get_running_loop().create_future()
         self._stop = asyncio.Event()
         self._owner = asyncio.create_task(self._own(ready), name=f"mcp:{self.spec.name}")
+        self._owners.add(self._owner)
+        self._owner.add_done_callback(self._owners.discard)
         try:
             async with asyncio.timeout(_START_TIMEOUT):
                 self._session = await asyncio.shield(ready)
         except asyncio.CancelledError:
-            self._stop.set()
+            self._owner.cancel()
             raise
         except Exception as error:
             self._owner.cancel()
             self._failed()
             raise ServerFailure(
-                f"The server {self.spec.name!r} did not start ({_reason(error)}). "
-                f"Its log: {self._log_path()}."
+                f"The server {self.spec.name!r} did not start ({_reason(error)}). {self._clue()}"
             ) from None
         return self._session
 
@@ -159,7 +171,8 @@ class Server:
             if not ready.done():
                 ready.set_exception(error)
         finally:
-            self._session = None
+            if self._owner is asyncio.current_task():  # else a successor has its session already
+                self._session = None
 
     async def _open(self, stack: AsyncExitStack) -> ClientSession:
         from mcp import ClientSession, StdioServerParameters
@@ -180,13 +193,18 @@ class Server:
                 )
         else:
             assert spec.command is not None
+            _check_command(spec)
             command, args = spec.command, list(spec.args)
             if spec.foreign:
                 leash = Path(__file__).with_name("leash.py")
                 args = ["-S", str(leash), str(os.getpid()), command, *args]
                 command = sys.executable
             parameters = StdioServerParameters(
-                command=command, args=args, env=dict(spec.env), cwd=spec.cwd
+                command=command,
+                args=args,
+                env=dict(spec.env),
+                cwd=spec.cwd,
+                encoding_error_handler="replace",
             )
             self._logs.mkdir(parents=True, exist_ok=True)
             log = stack.enter_context(self._log_path().open("a", encoding="utf-8"))
@@ -207,9 +225,10 @@ class Server:
         from mcp import McpError
 
         try:
-            result = await request
-        except McpError as error:
-            timed_out = error.error.code == 408
+            async with asyncio.timeout(self._timeout + _GRACE):
+                result = await request
+        except (McpError, TimeoutError) as error:
+            timed_out = isinstance(error, TimeoutError) or error.error.code == 408
             if timed_out and await self._answers_ping():
                 raise ServerFailure(
                     f"{self.spec.name}.{what} took longer than {self._timeout:g} s and was given "
@@ -221,7 +240,7 @@ class Server:
             state = f"did not answer for {self._timeout:g} s" if timed_out else "died"
             raise ServerFailure(
                 f"The server {self.spec.name!r} {state} during {what}; it starts again at the "
-                f"next call. Its log: {self._log_path()}."
+                f"next call. {self._clue()}"
             ) from None
         except (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError):
             self._let_go()
@@ -250,6 +269,11 @@ class Server:
         self._failures += 1
         wait = _BACK_OFF[min(self._failures - 1, len(_BACK_OFF) - 1)]
         self._retry_at = time.monotonic() + wait
+
+    def _clue(self) -> str:
+        if self.spec.url:
+            return f"Its address: {self.spec.url.partition('?')[0]}."
+        return f"Its log: {self._log_path()}."
 
     def _log_path(self) -> Path:
         return self._logs / f"{self.spec.name}.log"
@@ -341,12 +365,22 @@ def existing_path(word: str) -> Path | None:
         return None  # longer than a name may be, `~nobody`, or with a null character
 
 
+def _check_command(spec: ServerSpec) -> None:
+    """Raise `FileNotFoundError` for what is not there: on a leash nobody else would say so."""
+    assert spec.command is not None
+    folder = Path(spec.cwd or ".")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no such folder: {folder}")
+    bare = not os.path.dirname(spec.command)  # noqa: PTH120 - "./x" and "x" differ
+    path = spec.env.get("PATH", os.environ.get("PATH"))
+    if not shutil.which(spec.command if bare else str(folder / spec.command), path=path):
+        raise FileNotFoundError(f"no such command: {spec.command}")
+
+
 def _reason(error: BaseException) -> str:
     """One line for a failure that may hide in a group."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, TimeoutError):
         return f"no answer in {_START_TIMEOUT:g} s"
-    if isinstance(error, FileNotFoundError):
-        return f"no such command: {error.filename or error}"
     return str(error) or type(error).__name__

@@ -19,7 +19,7 @@ from typing_extensions import TypedDict
 from agents import meta
 from agents.approvals import Approvals
 from agents.conversations import names, open_conversations, prune
-from agents.errors import UsageError
+from agents.errors import DureError, UsageError
 from agents.mcp_config import foreign_servers, own_servers
 from agents.models import ChosenModel, choose
 from agents.pool import ServerPool, existing_path
@@ -106,7 +106,8 @@ class Session:
         given: Command[Any] | None = (
             Command(resume={"decisions": list(decisions)}) if decisions else None
         )
-        self._began = self._began or time.monotonic()
+        if not decisions or not self._began:
+            self._began = time.monotonic()
         async for event in self._run(given, thread):
             yield event
 
@@ -127,17 +128,29 @@ class Session:
     async def _run(self, given: Any, thread: str) -> AsyncIterator[Event]:
         modes = ["messages", "custom", "updates"]
         stream = self._graph.astream(given, _config(thread), stream_mode=modes, subgraphs=True)
-        async for _, mode, data in stream:
-            if mode == "custom":
-                yield data
-            elif mode == "messages":
-                chunk, _ = data
-                if isinstance(chunk, AIMessageChunk) and chunk.text:
-                    yield {"event": "token", "text": str(chunk.text)}
-            elif "__interrupt__" in data:
-                requests = data["__interrupt__"][0].value["action_requests"]
-                yield {"event": "approval", "requests": requests}
-                return
+        try:
+            async for _, mode, data in stream:
+                if mode == "custom":
+                    yield data
+                elif mode == "messages":
+                    chunk, _ = data
+                    if isinstance(chunk, AIMessageChunk) and chunk.text:
+                        yield {"event": "token", "text": str(chunk.text)}
+                elif "__interrupt__" in data:
+                    requests = data["__interrupt__"][0].value["action_requests"]
+                    yield {"event": "approval", "requests": requests}
+                    return
+        except DureError:
+            raise
+        except Exception as error:
+            if self.chosen.small:
+                raise
+            # A served model fails in its provider's own ways: no connection, no such model, no key.
+            told = (str(error).splitlines() or [""])[0] or type(error).__name__
+            raise DureError(
+                f"The model {self.chosen.spec} failed: {told} Check its server and its name with: "
+                "dure models."
+            ) from error
         await prune(self._saver, thread, self.settings.keep_checkpoints)
         yield {"event": "done", "answer": await self._answer(thread)}
 

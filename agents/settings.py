@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -42,6 +42,14 @@ class Settings(BaseSettings):
     keep_checkpoints: int = Field(
         20, ge=1, description="steps of a conversation that stay on disk to go back to"
     )
+
+    @field_validator("home", mode="before")
+    @classmethod
+    def _absolute(cls, home: Any) -> Any:
+        """The same folder as `dure_home` and the servers mean by it."""
+        if home == "":
+            return dure_home()
+        return Path(home).expanduser().resolve() if isinstance(home, str | Path) else home
 
     @classmethod
     def settings_customise_sources(

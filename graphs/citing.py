@@ -12,12 +12,12 @@ from graphs.state import Citation
 _SUPPORT = 0.45  # share of a sentence's content tokens that a source span must contain
 _QUOTE = 240  # characters; longer spans are cut at a word
 
-_SENTENCE = re.compile(r"[^.!?。\n]+(?:[.!?。]+(?=\s|$)|\n|$)|[^\n]+")
+_SENTENCE = re.compile(r"(?:[^.!?。\n]|[.!?](?=\S))+[.!?。]*|[.!?。]+")
 
 
 def sentences(text: str) -> list[str]:
     """The sentences of a text, each a verbatim span without surrounding white space."""
-    return [found for part in _split(text) if (found := part.strip())]
+    return [found for part in _SENTENCE.findall(text) if (found := part.strip())]
 
 
 def cite(answer: str, passages: Sequence[dict[str, Any]]) -> tuple[str, list[Citation]]:
@@ -29,18 +29,16 @@ def cite(answer: str, passages: Sequence[dict[str, Any]]) -> tuple[str, list[Cit
     """
     spans = [(span, passage) for passage in passages for span in _spans(passage["text"])]
     citations: list[Citation] = []
-    marked: list[str] = []
-    for piece in _split(answer):
-        sentence = piece.strip()
-        best = _best_span(sentence, spans)
+
+    def mark(sentence: re.Match[str]) -> str:
+        piece = sentence[0]
+        best = _best_span(piece.strip(), spans)
         if best is None:
-            marked.append(piece)
-            continue
-        quote, passage = best
-        number = _number(citations, quote, passage)
+            return piece
         end = len(piece.rstrip())
-        marked.append(f"{piece[:end]} [{number}]{piece[end:]}")
-    return "".join(marked), citations
+        return f"{piece[:end]} [{_number(citations, *best)}]{piece[end:]}"
+
+    return _SENTENCE.sub(mark, answer), citations
 
 
 def closest(text: str, passages: Sequence[dict[str, Any]]) -> Citation | None:
@@ -81,10 +79,6 @@ def _number(citations: list[Citation], quote: str, passage: dict[str, Any]) -> i
         }
     )
     return len(citations)
-
-
-def _split(text: str) -> list[str]:
-    return _SENTENCE.findall(text)
 
 
 def _spans(text: str) -> list[str]:

@@ -23,7 +23,7 @@ from prompts import prompt, say
 
 _PASSAGES = 4  # about 1,000 tokens: 15 seconds of reading on a CPU
 _MIN_EVIDENCE = 0.5  # probability that the passages answer the question
-_MIN_COVERAGE = 0.15  # below this the passages do not even mention what is asked
+_MIN_COVERAGE = 0.38  # IDF-weighted share of the question's words that one passage must have
 
 _MANAGE = re.compile(
     r"(추가|색인|등록|삭제|제거|지워|빼 ?줘|목록|어떤 (문서|파일)|무슨 (문서|파일))"

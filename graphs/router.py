@@ -132,7 +132,9 @@ def build_router(
     """The main graph over these specialists. `titles[agent][language]` names each to the user."""
 
     async def add_facts(state: Turn) -> Turn:
-        return {"facts": await enrich(request_of(state)) if enrich else []}
+        picked = not state.get("agent") and _picked(state, titles)
+        request = _question_before(state) if picked else request_of(state)
+        return {"facts": await enrich(request) if enrich else []}
 
     async def decide(state: Turn) -> Turn:
         update: Turn = {}

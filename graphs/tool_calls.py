@@ -14,11 +14,16 @@ from langgraph.config import get_stream_writer
 from langgraph.errors import GraphBubbleUp
 from langgraph.types import Command
 
+from graphs.grounding import grounded
 from graphs.language import language_of
 from graphs.state import Step
+from graphs.tool_rules import ruled_arguments
 
 SPEAKS = "speaks"
 """Key in a tool's metadata: it takes the language of the request."""
+
+ASKED = "asked"
+"""Key in a request's `additional_kwargs`: its text without the facts put in front of it."""
 
 Run = Callable[[], Awaitable[Any]]
 
@@ -104,11 +109,12 @@ class AnnounceToolCalls(AgentMiddleware):
         handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]],
     ) -> ToolMessage | Command[Any]:
         server = server_of(request.tool) if request.tool else ""
-        call = request.tool_call
+        asked = next(m for m in reversed(request.state["messages"]) if m.type == "human")
+        arguments = grounded(request.tool_call["args"], str(asked.text))
+        arguments |= ruled_arguments(request.tool_call["name"], str(asked.text))
         if request.tool and (request.tool.metadata or {}).get(SPEAKS):
-            asked = next(m for m in reversed(request.state["messages"]) if m.type == "human")
-            language = language_of(str(asked.text))
-            call = {**call, "args": {**call["args"], "language": language}}
+            arguments["language"] = language_of(str(asked.additional_kwargs.get(ASKED, asked.text)))
+        call: ToolCall = {**request.tool_call, "args": arguments}
 
         async def run() -> Any:
             return await handler(request.override(tool_call=call))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from agents import weights
+from agents.embedded import EmbeddedChatModel
 
 ROOT = Path(__file__).parents[1]
 DURE = shutil.which("dure", path=str(Path(sys.executable).parent)) or "dure"
@@ -127,3 +128,25 @@ def small(dure: Dure, small_weights: Path) -> Dure:
 def large(dure: Dure, large_weights: Path) -> Dure:
     """The command line with the 1.5B model ready in its folder."""
     return _with_model(dure, large_weights, "embedded")
+
+
+@pytest.fixture
+def dure_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty `DURE_HOME` for code in this process; no other setting of the developer's own."""
+    for name in list(os.environ):
+        if name.startswith(("DURE_", "OPENAI_")) or name.endswith("_API_KEY"):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("DURE_HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def small_model(small_weights: Path) -> EmbeddedChatModel:
+    """`embedded:small` in this process, loaded once a run."""
+    model = EmbeddedChatModel(
+        spec="embedded:small", home=small_weights.parents[1], context=2048, max_tokens=64
+    )
+    model.load()
+    return model

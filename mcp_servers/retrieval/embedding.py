@@ -82,9 +82,11 @@ def _waiting_threads_sleep() -> Iterator[None]:
     name = "OMP_WAIT_POLICY"
     before = os.environ.get(name)
     os.environ.setdefault(name, "passive")
-    yield
-    if before is None:
-        del os.environ[name]
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
 
 
 def _safe(text: str) -> str:

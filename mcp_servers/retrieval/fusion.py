@@ -2,10 +2,10 @@
 
 Ranks alone (reciprocal rank fusion) throw away by how much one candidate beats the next, and so
 let the weaker side drown the stronger: on Korean that is worse than BM25 by itself. Scores
-stretched over the candidates keep it. Fitted on KorQuAD questions 501 to 2,000 and the odd
-Cranfield queries, and measured on the others (nDCG@10, hit@1):
+stretched over the candidates keep it. Fitted on KorQuAD questions 501 to 2,000 and every second
+Cranfield query, and measured on the others (nDCG@10, hit@1):
 
-                      KorQuAD, first 500   Cranfield, even
+                      KorQuAD, first 500   Cranfield, others
     BM25 alone          0.955 / 0.906       0.522 / 0.717
     vectors alone       0.886 / 0.786       0.501 / 0.628
     reciprocal ranks    0.944 / 0.888       0.547 / 0.735

@@ -46,7 +46,7 @@ def test_the_oldest_turns_go_first_and_the_system_prompt_stays() -> None:
     ]
     kept = fit([SYSTEM, *turns, say("user", "the question")], count, 200)
     assert kept[0] == SYSTEM
-    assert kept[1:] == turns[-len(kept) + 2 :] + [say("user", "the question")]
+    assert kept[1:] == [*turns[-len(kept) + 2 :], say("user", "the question")]
     assert kept[1]["role"] == "user"
     assert 2 < len(kept) < len(turns)
     assert count(kept) <= 200

@@ -1,0 +1,76 @@
+"""Arguments that the user wrote verbatim stay verbatim, in the roles that the user named.
+
+A small model copies a pattern almost right and mixes up which sentence is the reference. What
+the request quotes, and the word before each quote, are better evidence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from typing import Any
+
+_QUOTED = re.compile(
+    r"```(?:\w*\n)?(.+?)\n?```|`([^`]+)`|\"([^\"]+)\"|“([^”]+)”|‘([^’]+)’|(?<!\w)'([^']+)'",
+    re.DOTALL,
+)
+_REFERENCE = re.compile(r"참조|기준|정답|모범|사람|reference|\bref\b|gold|human", re.IGNORECASE)
+_CANDIDATE = re.compile(
+    r"후보|모델|기계|번역|생성|예측|candidate|hyp|system|machine|model|output|summary",
+    re.IGNORECASE,
+)
+_NEAR = 24  # characters before a quote in which its role is named
+_CLOSE = 0.8
+_CLOSE_PATTERN = 0.6  # one wrong escape changes many characters of a short pattern
+
+
+def grounded(arguments: dict[str, Any], request: str) -> dict[str, Any]:
+    """The arguments with near-copies of the request's own text made exact, roles put right."""
+    quotes = [(m, next(part for part in m.groups() if part)) for m in _QUOTED.finditer(request)]
+    texts = [text for _, text in quotes]
+    exact = {
+        name: _exact(name, value, texts, request) if isinstance(value, str) else value
+        for name, value in arguments.items()
+    }
+    return exact | _roles(exact, request, quotes)
+
+
+def _exact(name: str, value: str, quoted: Sequence[str], request: str) -> str:
+    if name != "pattern":
+        return _nearest(value, quoted, request, _CLOSE)
+    # In JSON "\b" is a backspace; in a pattern it was meant as a word boundary.
+    pattern = value.replace("\x08", r"\b")
+    words = [word for word in request.split() if re.search(r"[\\\[\](){}^$*+]", word)]
+    shaped = [text for text in (*quoted, *words) if re.search(r"[\\\[\](){}^$*+.|]", text)]
+    return _nearest(pattern, shaped, request, _CLOSE_PATTERN)
+
+
+def _nearest(value: str, texts: Sequence[str], request: str, close: float) -> str:
+    if not value or value in texts or (value in request and value not in "^$"):
+        return value
+    scored = [(SequenceMatcher(None, value, t, autojunk=False).ratio(), t) for t in texts]
+    ratio, best = max(scored, default=(0.0, value))
+    return best if ratio >= close else value
+
+
+def _roles(
+    arguments: dict[str, Any], request: str, quotes: Sequence[tuple[re.Match[str], str]]
+) -> dict[str, Any]:
+    """Candidate and reference as the words before the two quotes name them."""
+    if "candidate" not in arguments or len(quotes) != 2:
+        return {}
+    named: dict[str, str] = {}
+    start = 0
+    for match, text in quotes:
+        before = request[max(start, match.start() - _NEAR) : match.start()]
+        start = match.end()
+        if _REFERENCE.search(before):
+            named["reference"] = text
+        elif _CANDIDATE.search(before):
+            named["candidate"] = text
+    if len(named) != 2:
+        return {}
+    if "references" in arguments:
+        return {"candidate": named["candidate"], "references": [named["reference"]]}
+    return named

@@ -1,0 +1,41 @@
+"""Which tool a request's own words settle, and which arguments (data: `prompts/tool_rules.toml`).
+
+Rules come before the model, as in routing: a word such as "ROUGE" or "split" says more about the
+tool than a small model's guess. Only the grammar of the reply narrows, never the prompt, so the
+cached prefix stays the same.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from graphs.cues import instruction
+
+
+def ruled_tool(agent: str, request: str) -> str | None:
+    """The tool that the request's words settle for this agent, or None."""
+    asked = instruction(request)
+    for rule in _rules().get(agent, []):
+        if re.search(rule["pattern"], asked, re.IGNORECASE):
+            return str(rule["tool"])
+    return None
+
+
+def ruled_arguments(tool: str, request: str) -> dict[str, Any]:
+    """The arguments of this tool that the request's words settle."""
+    asked = instruction(request)
+    return {
+        rule["argument"]: rule["value"]
+        for rule in _rules()["set"]
+        if rule["tool"] == tool and re.search(rule["pattern"], asked, re.IGNORECASE)
+    }
+
+
+@cache
+def _rules() -> dict[str, list[dict[str, Any]]]:
+    text = files("prompts").joinpath("tool_rules.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)

@@ -1,0 +1,25 @@
+"""A job module for the tests of jobs: counts steps until it is told to stop."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from mcp_servers.jobs import Worker, work
+from mcp_servers.serving import EngineError
+
+
+def run(worker: Worker) -> dict[str, Any]:
+    if worker.spec.get("fail") == "mendable":
+        raise EngineError("There is nothing to count. Give a total.")
+    if worker.spec.get("fail"):
+        raise ZeroDivisionError("by zero")
+    total = int(worker.spec["total"])
+    for done in range(total):
+        worker.step(done, total, f"counted {done}")
+        time.sleep(worker.spec.get("pause", 0))
+    return {"counted": total}
+
+
+if __name__ == "__main__":
+    work(run)
