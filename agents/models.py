@@ -70,13 +70,18 @@ def resolve(settings: Settings) -> tuple[str, str]:
 def ollama_models(url: str) -> list[str]:
     """Names of the models that a running Ollama has, latest first. `DureError` if none runs."""
     answer = _ollama_api(url, "/api/tags", None)
-    models = sorted(answer.get("models", []), key=lambda m: m.get("modified_at", ""), reverse=True)
+    models = [model for model in answer.get("models") or [] if isinstance(model, dict)]
+    models.sort(key=lambda model: str(model.get("modified_at", "")), reverse=True)
     return [model["name"] for model in models]
 
 
 def _has_tools(settings: Settings, name: str) -> bool:
-    shown = _ollama_api(settings.ollama_url, "/api/show", {"model": name})
-    return "tools" in shown.get("capabilities", [])
+    """Whether a model can use tools on this machine: Ollama lists models of its cloud too."""
+    try:
+        shown = _ollama_api(settings.ollama_url, "/api/show", {"model": name})
+    except DureError:
+        return False
+    return "tools" in (shown.get("capabilities") or []) and not shown.get("remote_host")
 
 
 def _ollama_api(url: str, route: str, body: dict[str, Any] | None) -> dict[str, Any]:
@@ -84,12 +89,14 @@ def _ollama_api(url: str, route: str, body: dict[str, Any] | None) -> dict[str, 
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(urllib.request.Request(url.rstrip("/") + route, data), timeout=2) as reply:
-            answer: dict[str, Any] = json.load(reply)
-            return answer
+            answer = json.load(reply)
     except urllib.error.HTTPError as error:
         raise DureError(f"Ollama at {url} refused {route}: {error.reason}.") from None
     except (OSError, ValueError):
         raise DureError(f"Ollama is not running at {url}. Start it with: ollama serve.") from None
+    if not isinstance(answer, dict):
+        raise DureError(f"What answers at {url} is not Ollama. Start it with: ollama serve.")
+    return answer
 
 
 def _embedded(spec: str, settings: Settings, progress: Progress | None) -> BaseChatModel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import sys
 from typing import Any
 
 from mcp.server.fastmcp import FastMCP
@@ -32,6 +33,7 @@ def run_http(
     loopback = is_loopback(host)
     if not loopback and not token:
         raise EngineError(f"Serving on {host} needs a token. Set DURE_TOKEN or --token.")
+    print(f"serving on {address(transport, host, port)}", file=sys.stderr)
     names = (host, "localhost", "127.0.0.1", "[::1]")
     server.settings.transport_security = TransportSecuritySettings(
         enable_dns_rebinding_protection=loopback,

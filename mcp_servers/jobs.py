@@ -86,7 +86,7 @@ def state(job: str) -> JobState:
     folder = _folder(job)
     try:
         found: JobState = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         known = ", ".join(listing()[:5]) or "none"
         raise EngineError(f"There is no job {job!r}. The latest: {known}.") from None
     pid = folder / "pid"
@@ -174,4 +174,9 @@ def _alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        # Dead, but not yet reaped by the server that started it, which may be another process.
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return status.rpartition(")")[2].split()[0] != "Z"
+    except (OSError, IndexError):
+        return True  # no such file system here

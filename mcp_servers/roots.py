@@ -39,7 +39,10 @@ def allowed_path(path: str, context: Context[Any, Any, Any] | None) -> Path:
 
     Links are followed before the check, so a link cannot lead out. Raises `EngineError`.
     """
-    resolved = Path(path).expanduser().resolve()
+    try:
+        resolved = Path(path).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise EngineError(f"{path!r} is not a path: {error} Name an existing file.") from None
     folders = allowed_folders(context)
     for folder in folders:
         if resolved == folder:

@@ -53,7 +53,6 @@ def command(
     if transport == "stdio":
         run_stdio(server)
     try:
-        click.echo(f"serving on {http.address(transport, host, port)}", err=True)
         http.run_http(server, transport, host=host, port=port, token=token)
     except EngineError as error:
         raise UsageError(str(error)) from None

@@ -48,5 +48,5 @@ async def test_the_instructions_say_what_each_engine_is_for() -> None:
 
 
 def test_an_unknown_server_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(EngineError, match="no server 'dance'.*regex, metrics, retrieval"):
+    with pytest.raises(EngineError, match=r"no server 'dance'.*regex, metrics, retrieval"):
         hub.mount(["regex", "dance"])
