@@ -1,8 +1,8 @@
 """Overhead: `dure ask --agent chat` against the same tokens given to xllamacpp directly.
 
-Both are whole processes, model load included. The raw run gets the very prompt that Dure renders and
-stops at the same number of tokens. Runs alternate, and nothing is read from a prefix cache on disk
-on either side.
+Both are whole processes, model load included. The raw run gets the very prompt that Dure renders
+and stops at the same number of tokens. Runs alternate, and neither side reads a prefix cache from
+disk.
 """
 
 from __future__ import annotations

@@ -15,6 +15,13 @@ from typing import Any
 
 from graphs.cues import instruction
 
+_NARROWED = re.compile(
+    r"[\\`]|\[[^\]]+\][+*{]|시작|끝나|로 된|포함|제외|없는|아닌|만 있는"
+    r"|start|begin|end(s|ing)? |that (are|have)|which|without|except|domain",
+    re.IGNORECASE,
+)
+"""A request that gives a pattern or asks for only some of the things it names."""
+
 
 def ruled_tool(agent: str, request: str) -> str | None:
     """The tool that the request's words settle for this agent, or None."""
@@ -28,11 +35,16 @@ def ruled_tool(agent: str, request: str) -> str | None:
 def ruled_arguments(tool: str, request: str) -> dict[str, Any]:
     """The arguments of this tool that the request's words settle."""
     asked = instruction(request)
-    return {
+    settled = {
         rule["argument"]: rule["value"]
         for rule in _rules()["set"]
         if rule["tool"] == tool and re.search(rule["pattern"], asked, re.IGNORECASE)
     }
+    if tool == "findall" and not _NARROWED.search(request):
+        named = [r for r in _rules()["known"] if re.search(r["pattern"], asked, re.IGNORECASE)]
+        if len(named) == 1:
+            settled["pattern"] = named[0]["value"]
+    return settled
 
 
 @cache

@@ -66,7 +66,7 @@ class FakeOllama:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def add(
         self,
@@ -234,7 +234,7 @@ def test_another_server_on_its_port_is_no_ollama(dure_home: Path, body: str) -> 
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         url = f"http://127.0.0.1:{server.server_port}"
         assert resolve(load_settings(ollama_url=url))[0] == "embedded"
@@ -293,9 +293,7 @@ def test_openai_with_the_wrong_key_is_refused_by_the_server(
         chosen.model.invoke("hello")
 
 
-@pytest.mark.parametrize(
-    "spec", ["garbage", "embedded:huge", "gpt:4", " ", ":", "auto:x", "두레"]
-)
+@pytest.mark.parametrize("spec", ["garbage", "embedded:huge", "gpt:4", " ", ":", "auto:x", "두레"])
 def test_a_spec_that_means_nothing_lists_the_choices(dure_home: Path, spec: str) -> None:
     with pytest.raises(UsageError) as caught:
         choose(load_settings(model=spec, ollama_url=NO_OLLAMA))
