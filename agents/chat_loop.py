@@ -109,11 +109,18 @@ class Chat:
             return await allow(waiting)
         if not self.interactive:
             return await deny(waiting)
-        return [await self._decision(call) for call in waiting]
+        server = await self.session.answering_server(self.thread)
+        try:
+            return [await self._decision(server, call) for call in waiting]
+        except (KeyboardInterrupt, EOFError):
+            raise asyncio.CancelledError from None  # Ctrl-C stops the answer, not the chat
 
-    async def _decision(self, call: dict[str, Any]) -> dict[str, Any]:
+    async def _decision(self, server: str, call: dict[str, Any]) -> dict[str, Any]:
         from prompt_toolkit import PromptSession
 
+        policy = self.session.approvals
+        if policy.decide(server, call["name"], {}, foreign=True) == "auto":
+            return {"type": "approve"}  # "always" was said since this specialist was built
         arguments = json.dumps(call["args"], ensure_ascii=False)
         question = say("approve", self.language, call=f"{call['name']}({arguments})")
         asked: PromptSession[str] = PromptSession()
@@ -125,7 +132,7 @@ class Chat:
                 told = say("rejected", self.language, tool=call["name"])
                 return {"type": "reject", "message": told}
             if reply in ("a", "always", "항상"):
-                self.session.approvals.remember(await self._server_of(call["name"]), call["name"])
+                policy.remember(server, call["name"])
                 return {"type": "approve"}
             if reply in ("e", "edit", "고치기"):
                 text = await asked.prompt_async("JSON: ", default=arguments)
@@ -135,12 +142,6 @@ class Chat:
                     self.show(f"{error}")
                     continue
                 return {"type": "edit", "edited_action": {"name": call["name"], "args": changed}}
-
-    async def _server_of(self, tool: str) -> str:
-        for name in self.session.pool.names():
-            if any(own.name == tool for own in await self.session.pool.tools(name)):
-                return name
-        return "*"
 
 
 async def run_chat(

@@ -11,6 +11,7 @@ _HEADS = {
     "ko": "| | 정밀도 | 재현율 | F1 | 개수 |",
     "en": "| | Precision | Recall | F1 | Support |",
 }
+_KOREAN = {"Precision": "정밀도", "Recall": "재현율", "Accuracy": "정확도"}
 _AVERAGES = ("micro", "macro", "weighted")
 
 
@@ -36,8 +37,11 @@ def _classification(result: Any, language: Language) -> str:
 
 
 def _from_counts(result: Any, language: Language) -> str:
-    steps = [f"- {line}" for line in result["formula"].splitlines()]
-    return _warned(steps, result)
+    formula = result["formula"]
+    if language == "ko":
+        for english, korean in _KOREAN.items():
+            formula = formula.replace(english, korean)
+    return _warned([f"- {line}" for line in formula.splitlines()], result)
 
 
 def _confusion_matrix(result: Any, language: Language) -> str:

@@ -121,6 +121,12 @@ class Session:
         state = await self._graph.aget_state(_config(thread))
         return list(state.values.get("messages", []))
 
+    async def answering_server(self, thread: str) -> str:
+        """The MCP server of the agent that is answering in this conversation."""
+        route: Route = (await self._graph.aget_state(_config(thread))).values["route"]
+        agent = agents().get(route["agent"])
+        return (agent.server or "") if agent else route["agent"]
+
     async def threads(self) -> list[str]:
         """Names of all conversations, the latest first."""
         return await names(self._saver)

@@ -115,6 +115,9 @@ def _with_model(dure: Dure, path: Path, spec: str) -> Dure:
     models = dure.home / "models"
     models.mkdir(parents=True, exist_ok=True)
     os.link(path, models / path.name)
+    kept = path.parents[1] / "cache"  # prompts that one process has read need not be read again
+    kept.mkdir(exist_ok=True)
+    (dure.home / "cache").symlink_to(kept)
     return Dure(dure.home, dure.cwd, spec)
 
 

@@ -261,7 +261,8 @@ def commands(readme: str) -> Iterator[list[str]]:
     for block in re.findall(r"^```[^\n]*\n(.*?)^```", readme, re.MULTILINE | re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
             for part in re.split(r"\s(?:\||&&|;)\s", line):
-                if found := re.match(r"(?:\$ )?(?:\w+=\S+ )*(?:\S*/)?(dure(?: .*|$))", part.strip()):
+                start = r"(?:\$ )?(?:\w+=\S+ )*(?:\S*/)?"
+                if found := re.match(start + r"(dure(?: .*|$))", part.strip()):
                     yield shlex.split(found[1], comments=True)[1:]
 
 

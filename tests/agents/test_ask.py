@@ -98,8 +98,8 @@ def test_a_regex_request_answers_with_its_steps(large: Dure) -> None:
     assert "\x1b[" not in done.stderr
 
 
-def test_a_metrics_request_in_korean_is_computed_and_answered_in_korean(large: Dure) -> None:
-    answer = ask(large, "TP 40, FP 10, FN 10일 때 정밀도는?")
+def test_a_metrics_request_in_korean_is_computed_and_answered_in_korean(small: Dure) -> None:
+    answer = ask(small, "TP 40, FP 10, FN 10일 때 정밀도는?")
     assert answer["agent"] == "metrics"
     assert answer["steps"][-1]["result"]["precision"] == pytest.approx(0.8)
     assert "0.8" in answer["answer"]
