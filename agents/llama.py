@@ -7,10 +7,13 @@ system prompt and tool list) in a file, so that a new process starts where an ea
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import secrets
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -111,14 +114,14 @@ class Llama:
             return
         self._warmed.add(system)
         digest = hashlib.sha256(f"{self._identity}|{system}".encode()).hexdigest()[:32]
-        saved = self._prefixes / f"{digest}.bin"
-        if saved.exists():
-            try:
-                self._post("/slots/0?action=restore", {"filename": saved.name})
-                saved.touch()
-                return
-            except DureError:
-                saved.unlink(missing_ok=True)  # written by another build of llama.cpp
+        for saved in self._prefixes.glob(f"{digest}-*.bin"):
+            # llama.cpp aborts the whole process on half a file, so the name holds the size.
+            if saved.stem == f"{digest}-{saved.stat().st_size}":
+                with contextlib.suppress(DureError):
+                    self._post("/slots/0?action=restore", {"filename": saved.name})
+                    saved.touch()
+                    return
+            saved.unlink(missing_ok=True)
         marker = "\x00"
         messages = [
             {"role": "system", "content": system},
@@ -127,14 +130,23 @@ class Llama:
         rendered = self._post("/apply-template", {"messages": messages})["prompt"]
         prefix = rendered.split(marker)[0]
         self._post("/completion", {"prompt": prefix, "n_predict": 0, "id_slot": 0})
-        self._post("/slots/0?action=save", {"filename": saved.name})
-        self._forget_oldest()
+        aside = self._prefixes / f"{digest}.{os.getpid()}.tmp"
+        with contextlib.suppress(DureError, OSError):  # a full disk costs time, not the answer
+            told = self._post("/slots/0?action=save", {"filename": aside.name})
+            size = aside.stat().st_size
+            if size == told["n_written"]:
+                aside.replace(self._prefixes / f"{digest}-{size}.bin")
+            self._forget_oldest()
+        aside.unlink(missing_ok=True)
 
     def _forget_oldest(self) -> None:
         assert self._prefixes is not None
         files = sorted(self._prefixes.glob("*.bin"), key=lambda file: -file.stat().st_mtime)
         for file in files[_KEEP_PREFIXES:]:
             file.unlink(missing_ok=True)
+        for rest in self._prefixes.glob("*.tmp"):  # of a process that was killed
+            if rest.stat().st_mtime < time.time() - 3600:
+                rest.unlink(missing_ok=True)
 
     def _post(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
         request = urllib.request.Request(

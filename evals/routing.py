@@ -1,8 +1,8 @@
 """Routing: labelled requests, written apart from the router's examples, to the right specialist.
 
 The figure is that of `routing_held_out`, which nobody looked at while the router was made; its
-misses on `routing`, the development set, were read. `dure eval routing`, or `python -m evals.routing --fit` to see on what the thresholds were fitted:
-each of the router's own examples, routed with itself left out. The cases play no part in it.
+misses on `routing`, the development set, were read. `python -m evals.routing --fit` shows on what
+the thresholds were fitted: each of the router's own examples, routed with itself left out.
 """
 
 from __future__ import annotations

@@ -41,13 +41,27 @@ def cite(answer: str, passages: Sequence[dict[str, Any]]) -> tuple[str, list[Cit
     return _SENTENCE.sub(mark, answer), citations
 
 
-def closest(text: str, passages: Sequence[dict[str, Any]]) -> Citation | None:
-    """The span nearest to a text, for an answer in another language than its source."""
-    spans = [(span, passage) for passage in passages for span in _spans(passage["text"])]
-    wanted = _tokens(text)
-    if not spans:
+def closest(question: str, answer: str, passages: Sequence[dict[str, Any]]) -> Citation | None:
+    """The span that says what the answer adds to the question, or None.
+
+    For a short answer, or one in another language than its source, where no sentence of it is
+    mostly contained in a span: a span must still hold a number, a name or a word of its own.
+    """
+    added = _tokens(answer) - _tokens(question)
+    asked = _tokens(question)
+    numbers = {token for token in added if any(char.isdigit() for char in token)}
+    best: tuple[int, str, dict[str, Any]] | None = None
+    for passage in passages:
+        for span in _spans(passage["text"]):
+            tokens = _tokens(span)
+            said = len(added & tokens)
+            score = 3 * said + len(asked & tokens)
+            holds_number = not numbers or numbers & tokens
+            if said and holds_number and (best is None or score > best[0]):
+                best = score, span, passage
+    if best is None:
         return None
-    quote, passage = max(spans, key=lambda s: len(wanted & _tokens(s[0])))
+    _, quote, passage = best
     return {"n": 1, "source": passage["title"], "page": passage["page"], "quote": _cut(quote)}
 
 

@@ -57,10 +57,13 @@ def build_rag(
         reply = await _write_answer(model, request, passages, language)
         marked, citations = cite(str(reply.text), passages)
         if not citations:
-            nearest = closest(f"{request} {reply.text}", passages)
+            nearest = closest(request, str(reply.text), passages)
             citations = [nearest] if nearest else []
+            marked = f"{marked.strip()} [1]"
         kept, steps = await _verified(citations, passages, tools["page_text"])
         text = f"{marked.strip()}\n\n{_sources(kept, language)}"
+        if not kept:  # nothing in the documents says what the model said
+            text = say("no_evidence", language, **found["searched"])
         return {
             "messages": [answer_message(text, [reply])],
             "steps": [step, *steps],

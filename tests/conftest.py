@@ -149,7 +149,11 @@ def dure_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def small_model(small_weights: Path) -> EmbeddedChatModel:
     """`embedded:small` in this process, loaded once a run."""
     model = EmbeddedChatModel(
-        spec="embedded:small", home=small_weights.parents[1], context=2048, max_tokens=64
+        spec="embedded:small",
+        home=small_weights.parents[1],
+        context=2048,
+        threads=max(1, (os.cpu_count() or 2) - 1),  # threads wait for each other on a busy machine
+        max_tokens=64,
     )
     model.load()
     return model

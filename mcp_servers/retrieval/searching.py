@@ -188,6 +188,8 @@ def search(query: str, k: int, index: str, source: str | None) -> Found:
     if not 1 <= k <= MAX_PASSAGES:
         raise EngineError(f"k is {k}; choose from 1 to {MAX_PASSAGES}.")
     store = Store(index)
+    if store.is_unused():
+        return {"query": query, "passages": [], "searched": {"documents": 0, "chunks": 0}}
     store.must_exist()
     store.must_match(embedding.identity())
     documents = None

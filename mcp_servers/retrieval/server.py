@@ -75,7 +75,8 @@ def cancel(job: JobId) -> jobs.JobState:
 @tool("List documents")
 def list_documents(index: Index = "default") -> list[DocumentRow]:
     """Which documents are indexed, oldest first, with their pages and sizes."""
-    return Store(index).documents()
+    store = Store(index)
+    return [] if store.is_unused() else store.documents()
 
 
 @tool("Remove a document", read_only=False, destructive=True)

@@ -103,6 +103,10 @@ class Store:
                     [("embedder", embedder), ("stamp", uuid.uuid4().hex), ("graph", "")],
                 )
 
+    def is_unused(self) -> bool:
+        """Whether this is the default index before its first document: empty, not missing."""
+        return self.name == "default" and not self._path.exists()
+
     def must_exist(self) -> None:
         """Raises `EngineError` that names the indexes there are."""
         if not self._path.exists():

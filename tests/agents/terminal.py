@@ -45,9 +45,14 @@ class Terminal:
         self._seen = 0
 
     @property
+    def raw(self) -> str:
+        """All that was written to the terminal so far."""
+        return self._raw.decode(errors="replace")
+
+    @property
     def text(self) -> str:
-        """All that was shown so far, without colours and cursor movements."""
-        return _ESCAPES.sub("", self._raw.decode(errors="replace"))
+        """The same without colours and cursor movements."""
+        return _ESCAPES.sub("", self.raw)
 
     def type(self, keys: str) -> None:
         os.write(self._master, keys.encode())

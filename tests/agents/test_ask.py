@@ -163,3 +163,9 @@ def test_a_draft_of_a_file_that_names_nobodys_home_is_answered(small: Dure) -> N
     """Words that look like paths but are none must not end the request."""
     answer = ask(small, "--agent", "chat", "~nobody.txt " + "x" * 300 + ".y / . 안녕?")
     assert answer["agent"] == "chat"
+
+
+def test_a_question_about_documents_before_there_are_any_says_how_to_add_them(small: Dure) -> None:
+    answer = ask(small, "--agent", "rag", "교재에서 LoRA를 어떻게 설명해?")
+    assert answer["answer"].startswith("아직 색인된 문서가 없습니다.")
+    assert answer["steps"][0]["result"]["searched"]["documents"] == 0

@@ -141,12 +141,14 @@ def test_an_error_reaches_the_caller(small_model: EmbeddedChatModel) -> None:
 # Cancelling
 
 
-async def answers_soon(model: EmbeddedChatModel) -> None:
-    """The model's one slot is free: what was cancelled does not go on."""
-    began = time.monotonic()
+async def stops_and_answers(model: EmbeddedChatModel) -> None:
+    """What was cancelled does not go on, and the model's one slot serves the next call."""
+    deadline = time.monotonic() + 12  # a thousand tokens take longer
+    while any(thread.name == "llama" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline, "llama.cpp goes on"
+        await asyncio.sleep(0.02)
     answer = await model.ainvoke([BRIEF, HumanMessage("What is the capital of France?")])
     assert "Paris" in answer.text
-    assert time.monotonic() - began < 8
 
 
 async def test_leaving_a_stream_stops_the_model(small_model: EmbeddedChatModel) -> None:
@@ -155,7 +157,7 @@ async def test_leaving_a_stream_stops_the_model(small_model: EmbeddedChatModel) 
         seen += bool(chunk.text)
         if seen == 3:
             break
-    await answers_soon(small_model)
+    await stops_and_answers(small_model)
 
 
 @pytest.mark.parametrize("way", ["astream", "ainvoke"])
@@ -183,7 +185,7 @@ async def test_cancelling_returns_at_once_and_the_next_call_works(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert time.monotonic() - began < 1
-    await answers_soon(small_model)
+    await stops_and_answers(small_model)
 
 
 async def test_cancelling_while_a_long_prompt_is_read_works_too(
@@ -204,7 +206,7 @@ async def test_cancelling_while_a_long_prompt_is_read_works_too(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert time.monotonic() - began < 1
-    await answers_soon(small_model)
+    await stops_and_answers(small_model)
     assert steps[-1] < 1500
 
 
@@ -218,7 +220,7 @@ def test_a_loop_that_ends_in_mid_answer_leaves_the_model_usable(
         return ""
 
     assert asyncio.run(first_words())
-    asyncio.run(answers_soon(small_model))
+    asyncio.run(stops_and_answers(small_model))
 
 
 # Tools
@@ -396,12 +398,12 @@ import json, sys, time
 from pathlib import Path
 from langchain_core.messages import HumanMessage, SystemMessage
 from agents.embedded import EmbeddedChatModel
-home, rules = Path(sys.argv[1]), " ".join(f"Rule {i}: stay calm." for i in range(120))
-model = EmbeddedChatModel(spec="embedded:small", home=home, context=2048, max_tokens=8)
+home, rules = Path(sys.argv[1]), " ".join(f"Rule {i}: stay calm." for i in range(60))
+model = EmbeddedChatModel(spec="embedded:small", home=home, context=1024, threads=1, max_tokens=8)
 model.load()
-began = time.monotonic()
+began = time.process_time()
 answer = model.invoke([SystemMessage(rules), HumanMessage("What is the capital of France?")])
-print(json.dumps({"seconds": time.monotonic() - began, "text": answer.text,
+print(json.dumps({"seconds": time.process_time() - began, "text": answer.text,
                   "read": answer.usage_metadata["input_tokens"]}))
 """
 
@@ -435,19 +437,46 @@ def test_a_new_process_starts_from_the_saved_state_of_a_system_prompt(
     (saved,) = folder.glob("*.bin")
     written = saved.read_bytes()
     warm = ask()
-    assert cold["read"] == warm["read"] > 800
+    assert cold["read"] == warm["read"] > 400
     assert warm["seconds"] < cold["seconds"] / 2
     assert warm["text"] == cold["text"]
     assert saved.read_bytes() == written and len(list(folder.iterdir())) == 1
-    # What another build wrote, or half a file, costs time and nothing else.
+
+
+def test_half_a_saved_state_is_thrown_away_and_made_anew(
+    asking: tuple[Path, Callable[[], dict[str, Any]]],
+) -> None:
+    """llama.cpp would end the whole process on it."""
+    folder, ask = asking
+    text = ask()["text"]
+    (saved,) = folder.glob("*.bin")
+    written = saved.read_bytes()
     saved.write_bytes(written[: len(written) // 3])
-    assert ask()["text"] == cold["text"]
-    assert saved.stat().st_size > len(written) // 2
+    assert ask()["text"] == text
+    assert [path.name for path in folder.iterdir()] == [saved.name]
+    assert saved.stat().st_size == len(written)
+
+
+def test_a_state_that_cannot_be_saved_costs_no_answer(
+    small_model: EmbeddedChatModel, tmp_path: Path, small_weights: Path
+) -> None:
+    folder = tmp_path / "prefixes"
+    served = llama.Llama(small_weights, context=1024, threads=1, prefixes=folder)
+    folder.rmdir()
+    said: list[str] = []
+
+    def receive(chunk: dict[str, Any]) -> bool:
+        said.extend(choice["delta"].get("content") or "" for choice in chunk.get("choices", []))
+        return False
+
+    question = HumanMessage("What is the capital of France?")
+    served.chat(small_model._request([BRIEF, question], {}), receive)
+    assert "Paris" in "".join(said)
 
 
 def test_a_repeated_system_prompt_is_read_once(small_model: EmbeddedChatModel) -> None:
     rules = SystemMessage(" ".join(f"Law {i}: be kind." for i in range(60)))
-    processed: list[int] = []
+    processed: list[int] = []  # prompt tokens that each call had to read
 
     def receive(chunk: dict[str, Any]) -> bool:
         if "timings" in chunk:

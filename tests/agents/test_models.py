@@ -289,7 +289,7 @@ def test_openai_with_the_wrong_key_is_refused_by_the_server(
 ) -> None:
     base = f"{small_model.load().address}/v1"
     chosen = choose(load_settings(model="openai:any", base_url=base))
-    with pytest.raises(Exception, match="(?i)invalid api key|401"):
+    with pytest.raises(Exception, match=r"(?i)invalid api key|401"):
         chosen.model.invoke("hello")
 
 

@@ -108,8 +108,12 @@ def test_sentences_end_at_points_not_at_decimals() -> None:
 
 
 def test_an_answer_in_another_language_gets_the_closest_span() -> None:
-    found = closest("LoRA의 rank r 은 보통 8 또는 16", PASSAGES)
+    found = closest("LoRA의 rank는?", "보통 8 또는 16", PASSAGES)
     assert found is not None
     assert found["quote"].endswith("The rank r is usually 8 or 16.")
     assert found["quote"] in PASSAGES[0]["text"]
-    assert closest("anything", []) is None
+    assert closest("anything", "16", []) is None
+
+
+def test_an_answer_that_no_span_says_gets_no_citation() -> None:
+    assert closest("What is the rank r of LoRA?", "It is 128.", PASSAGES) is None
