@@ -57,7 +57,7 @@ class Terminal:
     def type(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
-    def expect(self, pattern: str, seconds: float = 60) -> str:
+    def expect(self, pattern: str, seconds: float = 40) -> str:
         """Wait until the pattern is shown after what was last expected."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
