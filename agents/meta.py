@@ -24,7 +24,7 @@ from graphs.router import Router, build_router
 from graphs.similarity import ExampleClassifier
 from graphs.specialist import Expertise, Specialist, build_specialist
 from graphs.state import Turn
-from graphs.tool_calls import without_language
+from graphs.tool_calls import without, without_language
 from prompts import prompt, router_examples
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ def _builder(
         listed = await pool.tools(agent.server) if agent.server else []
         offered = {tool.name: tool for tool in listed}
         tools = [without_language(offered[name]) for name in agent.tools]
+        if agent.name == "rag":  # answers come from the default index, so it manages that one
+            tools = [without(tool, "index") for tool in tools]
         allowed, ask_first = approvals.split(tools, False)
         if agent.name == "regex":
             allowed.append(pattern_tool(chosen.model, offered))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, hook_config
@@ -25,6 +26,8 @@ class KeepLimits(AgentMiddleware):
 
     @hook_config(can_jump_to=["end"])
     def before_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
+        if rejected(state["messages"]):
+            return {"jump_to": "end"}  # a no is obeyed, not argued with
         calls = [m for m in this_run(state["messages"]) if isinstance(m, AIMessage)]
         return _stop("step_limit") if len(calls) >= self._step_limit else None
 
@@ -56,11 +59,7 @@ class FinishOnResult(AgentMiddleware):
 
     @hook_config(can_jump_to=["end"])
     def before_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
-        latest: list[ToolMessage] = []
-        for message in reversed(state["messages"]):
-            if not isinstance(message, ToolMessage):
-                break
-            latest.append(message)
+        latest = _last_round(state["messages"])
         final = all(m.status != "error" and m.name in self._final_tools for m in latest)
         return {"jump_to": "end"} if latest and final else None
 
@@ -71,6 +70,19 @@ def this_run(messages: list[Any]) -> list[Any]:
         if isinstance(messages[place], HumanMessage):
             return messages[place + 1 :]
     return messages
+
+
+def rejected(messages: list[Any]) -> list[ToolMessage]:
+    """The refusals of the last round of tool calls, if the user refused all of it.
+
+    A call that ran, well or not, left its step behind.
+    """
+    latest = _last_round(messages)
+    return [] if any("step" in m.additional_kwargs for m in latest) else latest
+
+
+def _last_round(messages: list[Any]) -> list[ToolMessage]:
+    return list(takewhile(lambda m: isinstance(m, ToolMessage), reversed(messages)))
 
 
 def _stop(reason: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from langchain_core.tools import BaseTool
 from langgraph.config import get_stream_writer
 
 from graphs.language import Language, language_of, strays_from
-from graphs.limits import STOPPED, FinishOnResult, KeepLimits, this_run
+from graphs.limits import STOPPED, FinishOnResult, KeepLimits, rejected, this_run
 from graphs.state import Step, Turn
 from graphs.tool_calls import ASKED, AnnounceToolCalls, steps_of
 from graphs.tool_rules import ruled_tool
@@ -66,7 +66,7 @@ def build_specialist(
     middleware: list[AgentMiddleware[Any, Any]] = [
         GuideTheModel(expertise.name, must_use_tool=small and bool(expertise.renderers)),
         KeepLimits(step_limit),
-        AnnounceToolCalls(expertise.name),
+        AnnounceToolCalls(expertise.name, approved=expertise.ask_first),
     ]
     if small and expertise.renderers:
         middleware.append(FinishOnResult(frozenset(expertise.renderers)))
@@ -190,6 +190,8 @@ def _compose(
     ]
     last = run[-1] if run else None
     said = str(last.text).strip() if isinstance(last, AIMessage) else ""
+    if refusals := rejected(run):
+        said = "\n".join(dict.fromkeys(str(refusal.text) for refusal in refusals))
     stopped = last.additional_kwargs.get(STOPPED) if isinstance(last, AIMessage) else None
     if stopped:
         said = say(stopped, language, limit=limit)

@@ -97,11 +97,16 @@ def steps_of(messages: list[Any]) -> list[Step]:
 
 
 class AnnounceToolCalls(AgentMiddleware):
-    """Runs every tool call of a `create_agent` loop through `announced`."""
+    """Runs every tool call of a `create_agent` loop through `announced`.
 
-    def __init__(self, agent: str) -> None:
+    Arguments are mended from the request, but never those of tools that the user `approved`: what
+    runs is what was shown.
+    """
+
+    def __init__(self, agent: str, approved: frozenset[str] = frozenset()) -> None:
         super().__init__()
         self._agent = agent
+        self._approved = approved
 
     async def awrap_tool_call(
         self,
@@ -110,8 +115,10 @@ class AnnounceToolCalls(AgentMiddleware):
     ) -> ToolMessage | Command[Any]:
         server = server_of(request.tool) if request.tool else ""
         asked = next(m for m in reversed(request.state["messages"]) if m.type == "human")
-        arguments = grounded(request.tool_call["args"], str(asked.text))
-        arguments |= ruled_arguments(request.tool_call["name"], str(asked.text))
+        arguments = dict(request.tool_call["args"])
+        if request.tool_call["name"] not in self._approved:
+            arguments = grounded(arguments, str(asked.text))
+            arguments |= ruled_arguments(request.tool_call["name"], str(asked.text))
         if request.tool and (request.tool.metadata or {}).get(SPEAKS):
             arguments["language"] = language_of(str(asked.additional_kwargs.get(ASKED, asked.text)))
         call: ToolCall = {**request.tool_call, "args": arguments}
@@ -127,17 +134,21 @@ def without_language(tool: BaseTool) -> BaseTool:
 
     A shorter signature is also a cheaper prompt. Tools without that argument stay as they are.
     """
-    schema = tool.args_schema
-    if not isinstance(schema, dict) or "language" not in schema.get("properties", {}):
+    shorter = without(tool, "language")
+    if shorter is tool:
         return tool
-    properties = {k: v for k, v in schema["properties"].items() if k != "language"}
-    required = [name for name in schema.get("required", []) if name != "language"]
-    return tool.model_copy(
-        update={
-            "args_schema": {**schema, "properties": properties, "required": required},
-            "metadata": {**(tool.metadata or {}), SPEAKS: True},
-        }
-    )
+    return shorter.model_copy(update={"metadata": {**(tool.metadata or {}), SPEAKS: True}})
+
+
+def without(tool: BaseTool, argument: str) -> BaseTool:
+    """A tool whose model does not see one optional argument, so that its default stands."""
+    schema = tool.args_schema
+    if not isinstance(schema, dict) or argument not in schema.get("properties", {}):
+        return tool
+    properties = {k: v for k, v in schema["properties"].items() if k != argument}
+    required = [name for name in schema.get("required", []) if name != argument]
+    shorter = {**schema, "properties": properties, "required": required}
+    return tool.model_copy(update={"args_schema": shorter})
 
 
 def _plain_error(text: str, tool: str) -> str:

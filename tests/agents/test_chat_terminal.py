@@ -54,8 +54,9 @@ def test_markdown_is_drawn_and_no_color_keeps_it_plain(dure: Dure) -> None:
 def test_ctrl_c_stops_the_answer_and_the_chat_goes_on(small: Dure) -> None:
     with terminal(small, "chat", "--agent", "chat") as screen:
         screen.expect(PROMPT)
-        screen.type("Count from 1 to 500 in words." + ENTER)
-        screen.expect("(?i)two")
+        screen.type("Tell me a very long story about a village in ten chapters." + ENTER)
+        screen.expect("→ chat")
+        screen.expect("(?i)village")
         screen.type(CTRL_C)
         screen.expect("The answer was stopped.", 20)
         screen.expect(PROMPT)

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import BaseTool, ToolException, tool
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.types import Command
 
 from graphs.specialist import Expertise, build_specialist
 from graphs.state import Fact, Turn
@@ -152,3 +154,70 @@ async def test_a_tool_speaks_the_requests_language_also_with_facts_in_front() ->
         facts=facts,
     )
     assert turn["steps"][0]["result"] == {"language": "ko"}
+
+
+class TestApproval:
+    """A tool that asks first, inside a graph that keeps its state."""
+
+    async def turns(self, *decisions: dict[str, Any], small: bool = True) -> list[Any]:
+        """The outcomes of a request to double 4 (as the model writes it) and each decision."""
+        model = Scripted(replies=[calling("double", number=4), calling("double", number=4)])
+        expertise = Expertise(
+            "numbers", "You double.", [double], {"double": shown}, frozenset({"double"})
+        )
+        graph = StateGraph(Turn)
+        node = build_specialist(expertise, model, small=small, step_limit=4)
+        graph.add_node("numbers", node)
+        graph.add_edge(START, "numbers")
+        graph.add_edge("numbers", END)
+        compiled = graph.compile(checkpointer=InMemorySaver())
+        config: Any = {"configurable": {"thread_id": "one"}}
+        given: list[Any] = [{"messages": [HumanMessage("double 4")]}]
+        given += [Command(resume={"decisions": [decision]}) for decision in decisions]
+        return [await compiled.ainvoke(each, config) for each in given]
+
+    async def test_nothing_runs_before_the_yes(self) -> None:
+        waiting, done = await self.turns({"type": "approve"})
+        (request,) = waiting["__interrupt__"][0].value["action_requests"]
+        assert (request["name"], request["args"]) == ("double", {"number": 4})
+        assert "steps" not in waiting
+        assert text_of(done) == "[en] 8"
+
+    @pytest.mark.parametrize("small", [True, False])
+    async def test_a_no_ends_the_turn_and_is_told(self, small: bool) -> None:
+        rejection = {"type": "reject", "message": "You did not approve it."}
+        _, done = await self.turns(rejection, small=small)
+        assert "__interrupt__" not in done
+        assert text_of(done) == "You did not approve it."
+        assert done["steps"] == []
+
+    async def test_an_edited_call_runs_as_edited(self) -> None:
+        edit = {"type": "edit", "edited_action": {"name": "double", "args": {"number": 21}}}
+        _, done = await self.turns(edit)
+        assert text_of(done) == "[en] 42"
+
+
+@tool
+async def erase(text: str) -> dict[str, str]:
+    """Erase a text."""
+    return {"erased": text}
+
+
+@pytest.mark.parametrize("asks", [True, False])
+async def test_arguments_are_mended_from_the_request_but_not_after_an_approval(asks: bool) -> None:
+    model = Scripted(replies=[calling("erase", text="the long note of may")])
+    ask_first = frozenset({"erase"} if asks else ())
+    graph = StateGraph(Turn)
+    renderers = {"erase": lambda result, language: str(result["erased"])}
+    expertise = Expertise("notes", "You erase.", [erase], renderers, ask_first)
+    graph.add_node("notes", build_specialist(expertise, model, small=True, step_limit=4))
+    graph.add_edge(START, "notes")
+    graph.add_edge("notes", END)
+    compiled = graph.compile(checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "one"}}
+    request = HumanMessage('erase "the long note of May"')
+    done: Any = await compiled.ainvoke({"messages": [request]}, config)
+    if asks:
+        command: Any = Command(resume={"decisions": [{"type": "approve"}]})
+        done = await compiled.ainvoke(command, config)
+    assert text_of(done) == ("the long note of may" if asks else "the long note of May")
