@@ -72,7 +72,9 @@ def build_specialist(
         middleware.append(FinishOnResult(frozenset(expertise.renderers)))
     if expertise.ask_first:
         review = InterruptOnConfig(allowed_decisions=["approve", "edit", "reject"])
-        middleware.append(HumanInTheLoopMiddleware(dict.fromkeys(expertise.ask_first, review)))
+        # Outermost: limits are checked before it asks, and an edited call is announced as edited.
+        approval = HumanInTheLoopMiddleware(dict.fromkeys(expertise.ask_first, review))
+        middleware.insert(0, approval)
     agent = create_agent(
         model,
         list(expertise.tools),
@@ -191,7 +193,7 @@ def _compose(
     last = run[-1] if run else None
     said = str(last.text).strip() if isinstance(last, AIMessage) else ""
     if refusals := rejected(run):
-        said = "\n".join(dict.fromkeys(str(refusal.text) for refusal in refusals))
+        said = "\n".join(say("rejected", language, tool=refusal.name) for refusal in refusals)
     stopped = last.additional_kwargs.get(STOPPED) if isinstance(last, AIMessage) else None
     if stopped:
         said = say(stopped, language, limit=limit)

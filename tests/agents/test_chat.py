@@ -12,6 +12,7 @@ from prompts import prompt
 from tests.conftest import Dure, eventually
 
 ANSWERING = ("chat", "--agent", "chat")
+LONG = "Write a story of 500 words about a fox in a village."
 
 
 class TestCommands:
@@ -119,7 +120,7 @@ class TestAnswers:
         process = small.start(*ANSWERING, "--thread", "long")
         assert process.stdin is not None
         assert process.stderr is not None
-        process.stdin.write("Tell me a very long story about a village.\n")
+        process.stdin.write(f"{LONG}\n")
         process.stdin.flush()
         while "→ chat" not in process.stderr.readline():
             assert process.poll() is None
@@ -132,7 +133,7 @@ class TestAnswers:
             done = small("chat", stdin="/resume long\n/export out.md\n", **short)
         assert "Continuing the answer that was interrupted." in done.stdout
         exported = (small.cwd / "out.md").read_text(encoding="utf-8")
-        assert exported.count("## Tell me a very long story about a village.") == 1
+        assert exported.count(f"## {LONG}") == 1
         assert len(exported.partition("chosen by you)*")[2].split()) > 10
         again = small("chat", "--thread", "long", stdin="/quit\n", **short)
         assert "Continuing" not in again.stdout

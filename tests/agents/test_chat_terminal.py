@@ -8,7 +8,7 @@ import pytest
 
 from agents.approvals import Approvals
 from tests.agents.terminal import CTRL_C, CTRL_D, ENTER, Terminal, terminal
-from tests.agents.test_chat import documents
+from tests.agents.test_chat import LONG, documents
 from tests.conftest import Dure
 
 PROMPT = "❯\x08"  # drawn anew; the echo of a finished line has no such step back
@@ -54,7 +54,7 @@ def test_markdown_is_drawn_and_no_color_keeps_it_plain(dure: Dure) -> None:
 def test_ctrl_c_stops_the_answer_and_the_chat_goes_on(small: Dure) -> None:
     with terminal(small, "chat", "--agent", "chat") as screen:
         screen.expect(PROMPT)
-        screen.type("Tell me a very long story about a village in ten chapters." + ENTER)
+        screen.type(LONG + ENTER)
         screen.expect("→ chat")
         screen.expect("(?i)village")
         screen.type(CTRL_C)
@@ -113,6 +113,8 @@ def test_always_holds_at_once_and_in_the_next_chat(indexed: Dure) -> None:
         screen.expect(r"\[a\]lways:")
         screen.type("a" + ENTER)
         screen.expect("1 documents remain")
+        screen.expect(PROMPT)
+        screen.type("/new" + ENTER)  # a small model is easily led by the earlier request
         remove(screen, "older.md")
         screen.expect("0 documents remain")
         assert screen.text.count("lways:") == 1

@@ -188,13 +188,19 @@ class TestApproval:
         rejection = {"type": "reject", "message": "You did not approve it."}
         _, done = await self.turns(rejection, small=small)
         assert "__interrupt__" not in done
-        assert text_of(done) == "You did not approve it."
+        assert text_of(done) == "You did not approve `double`, so it was not run."
         assert done["steps"] == []
 
     async def test_an_edited_call_runs_as_edited(self) -> None:
         edit = {"type": "edit", "edited_action": {"name": "double", "args": {"number": 21}}}
         _, done = await self.turns(edit)
         assert text_of(done) == "[en] 42"
+        assert done["steps"][0]["arguments"] == {"number": 21}
+
+    async def test_a_call_that_would_repeat_is_not_asked_about_again(self) -> None:
+        _, done = await self.turns({"type": "approve"}, small=False)
+        assert "__interrupt__" not in done
+        assert text_of(done).startswith("[en] 8\n\nI was about to repeat")
 
 
 @tool
