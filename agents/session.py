@@ -114,7 +114,7 @@ class Session:
     async def unfinished(self, thread: str) -> bool:
         """Whether the conversation's last request was interrupted before its answer."""
         state = await self._graph.aget_state(_config(thread))
-        return bool(state.next)
+        return bool(state.tasks)  # not `next`, which leaves out a step that ended just before
 
     async def history(self, thread: str) -> list[AnyMessage]:
         """The conversation's messages so far."""
@@ -133,7 +133,9 @@ class Session:
 
     async def _run(self, given: Any, thread: str) -> AsyncIterator[Event]:
         modes = ["messages", "custom", "updates"]
-        stream = self._graph.astream(given, _config(thread), stream_mode=modes, subgraphs=True)
+        stream = self._graph.astream(
+            given, _config(thread), stream_mode=modes, subgraphs=True, durability="sync"
+        )
         try:
             async for _, mode, data in stream:
                 if mode == "custom":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -198,15 +199,21 @@ def _compose(
     if stopped:
         said = say(stopped, language, limit=limit)
         if not rendered:
-            failures = [step for step in steps if not step["ok"]]
-            if failures:
-                failed = failures[-1]
+            if steps and not steps[-1]["ok"]:
+                failed = steps[-1]
                 said = say("tool_failed", language, tool=failed["tool"], error=failed["result"])
             else:
-                said += "\n\n" + say("nothing_so_far", language)
+                said += "\n\n" + (_plain(steps[-1]) if steps else say("nothing_so_far", language))
     elif not said and not rendered:
         said = say("cut_off", language)
     return "\n\n".join([*rendered, said] if said else rendered)
+
+
+def _plain(step: Step) -> str:
+    """A result that nobody renders, as the tool gave it."""
+    result = step["result"]
+    text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, indent=2)
+    return f"`{step['tool']}`:\n\n```text\n{text}\n```"
 
 
 def _artifacts(steps: list[Step]) -> Turn:
