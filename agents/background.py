@@ -8,7 +8,7 @@ import threading
 def start_loading(model: str | None) -> None:
     """Begin to load the weights that a request will need, if it is clear that it will.
 
-    Loading happens in C without Python's lock. A failure is left for the real load to report.
+    Loading happens in another process. A failure is left for the real load to report.
     """
     thread = threading.Thread(target=_load, args=(model,), name="preload", daemon=True)
     thread.start()

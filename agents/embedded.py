@@ -41,7 +41,7 @@ _END = None
 
 
 class EmbeddedChatModel(BaseChatModel):
-    """Qwen2.5-Coder over llama.cpp in this process: streaming, tools, structured output.
+    """Qwen2.5-Coder over llama.cpp: streaming, tools, structured output.
 
     Tool calls and structured output are sampled under a JSON Schema, so they always parse and
     always name a bound tool. A conversation longer than the context is trimmed, never refused.

@@ -1,4 +1,4 @@
-"""llama.cpp in this process: one loaded GGUF, its token counts, its prefix cache on disk.
+"""llama.cpp beside this process: one loaded GGUF, its token counts, its prefix cache on disk.
 
 Prompt tokens cost most on a CPU (about 80 a second here). llama.cpp keeps the last prompt's state
 and re-uses a common prefix; `warm` also keeps the state of each fixed prefix (a specialist's
@@ -12,11 +12,14 @@ import hashlib
 import json
 import os
 import secrets
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from http.client import HTTPException, HTTPResponse
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,47 +31,64 @@ _STEP_TOKENS = 128  # prompt tokens between two chances to cancel; costs 2% of s
 
 
 class Llama:
-    """A GGUF loaded by xllamacpp's in-process server, with one slot.
+    """A GGUF loaded in a process of its own, which ends with this one; one slot.
 
-    Loading takes 3 to 5 seconds and 1.5 GB for the 1.5B model.
+    Loading takes 2 to 5 seconds and 1.5 GB for the 1.5B model, beside whatever else goes on.
     """
 
     def __init__(
         self, path: Path, *, context: int, threads: int, prefixes: Path | None = None
     ) -> None:
-        from xllamacpp import CommonParams, Server
-
-        params = CommonParams()
-        params.model.path = str(path)
-        params.n_ctx = context
-        params.n_batch = params.n_ubatch = _STEP_TOKENS
-        params.n_parallel = 1
-        params.cpuparams.n_threads = threads
-        params.use_jinja = True
-        params.warmup = False
-        params.verbosity = -1
-        # xllamacpp always listens on loopback; the key keeps other users of the machine out.
         self._key = secrets.token_hex(16)
-        params.api_keys = [self._key]
         self._prefixes = prefixes
         if prefixes:
             prefixes.mkdir(parents=True, exist_ok=True)
-            params.slot_save_path = f"{prefixes}/"
         self.context = context
         self._identity = f"{path.name}|{path.stat().st_size}|{context}|{version('xllamacpp')}"
         self._warmed: set[str] = set()
         self._turn = threading.Lock()
-        try:
-            self._server = Server(params)
-        except RuntimeError as error:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "agents.llama_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C in the terminal is for the chat
+        )
+        order = {
+            "path": str(path),
+            "context": context,
+            "threads": threads,
+            "batch": _STEP_TOKENS,
+            "key": self._key,
+            "prefixes": str(prefixes) if prefixes else "",
+        }
+        assert self._process.stdin and self._process.stdout
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
+        said = self._process.stdout.readline()
+        answer = json.loads(said) if said else {"error": "its process ended, out of memory perhaps"}
+        if "error" in answer:
+            self._process.wait()
             raise DureError(
-                f"{path.name} could not be loaded ({error}). Check it with: dure doctor."
-            ) from None
+                f"{path.name} could not be loaded ({answer['error']}). Check it with: dure doctor."
+            )
+        self._address = str(answer["address"])
 
     @property
     def address(self) -> str:
         """Base URL of the OpenAI-compatible API that the same weights answer on loopback."""
-        return str(self._server.listening_address)
+        return self._address
+
+    @property
+    def pid(self) -> int:
+        """Of the process that holds the weights."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process still runs."""
+        return self._process.poll() is None
 
     @property
     def key(self) -> str:
@@ -78,25 +98,24 @@ class Llama:
     def chat(self, request: dict[str, Any], receive: Callable[[dict[str, Any]], bool]) -> None:
         """Stream one chat completion; `receive` gets each chunk and returns True to stop it.
 
-        Holds the model's one slot until it is done. Raises `DureError` if llama.cpp refuses.
+        Holds the model's one slot until it is done. `DureError` if llama.cpp refuses or ends.
         """
-        refused: list[str] = []
-
-        def forward(chunk: dict[str, Any]) -> bool:
-            if "error" in chunk:
-                refused.append(str(chunk["error"].get("message", chunk["error"])))
-                return True
-            return receive(chunk)
-
         with self._turn:
             head = request["messages"][0]
             if head["role"] == "system":
                 self._warm(head["content"])
-            outcome = self._server.handle_chat_completions({**request, "stream": True}, forward)
-        if isinstance(outcome, dict) and "error" in outcome:
-            refused.append(str(outcome["error"].get("message", outcome["error"])))
-        if refused:
-            raise DureError(f"The embedded model refused the request: {refused[0]}.")
+            with self._open("/v1/chat/completions", {**request, "stream": True}) as lines:
+                for line in lines:
+                    if not line.startswith(b"data: {"):
+                        continue
+                    chunk = json.loads(line.removeprefix(b"data: "))
+                    if "error" in chunk:
+                        raise DureError(
+                            "The embedded model refused the request: "
+                            f"{chunk['error'].get('message', chunk['error'])}."
+                        )
+                    if receive(chunk):
+                        return  # closing the connection stops llama.cpp
 
     def count(self, messages: Sequence[dict[str, str]]) -> int:
         """Tokens of these messages under the model's own chat template."""
@@ -149,6 +168,13 @@ class Llama:
                 rest.unlink(missing_ok=True)
 
     def _post(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
+        with self._open(route, body) as response:
+            answer: dict[str, Any] = json.load(response)
+            return answer
+
+    @contextlib.contextmanager
+    def _open(self, route: str, body: dict[str, Any]) -> Iterator[HTTPResponse]:
+        """An answer to read from; `DureError` if it is a refusal or ends too soon."""
         request = urllib.request.Request(
             self.address + route,
             json.dumps(body).encode(),
@@ -158,10 +184,16 @@ class Llama:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request) as response:
-                answer: dict[str, Any] = json.load(response)
-                return answer
+                yield response
         except urllib.error.HTTPError as error:
-            raise DureError(f"llama.cpp refused {route}: {error.read().decode()}") from None
+            told = error.read().decode(errors="replace")
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                told = json.loads(told)["error"]["message"]
+            raise DureError(f"The embedded model refused the request: {told}.") from None
+        except (OSError, HTTPException):
+            raise DureError(
+                "The embedded model's process ended. Ask again: it is loaded anew."
+            ) from None
 
 
 _loaded: dict[tuple[Path, int, int], Llama] = {}
@@ -172,7 +204,7 @@ def load(path: Path, *, context: int, threads: int, prefixes: Path | None) -> Ll
     """The process's one `Llama` of this file; loads it on the first call."""
     with _loading:
         key = (path, context, threads)
-        if key not in _loaded:
+        if key not in _loaded or not _loaded[key].alive:
             _loaded[key] = Llama(path, context=context, threads=threads, prefixes=prefixes)
         return _loaded[key]
 

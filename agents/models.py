@@ -61,7 +61,7 @@ def resolve(settings: Settings) -> tuple[str, str]:
             name for name in ollama_models(settings.ollama_url) if _has_tools(settings, name)
         ]
     except DureError:
-        return "embedded", "no Ollama is running, so the model inside this process"
+        return "embedded", "no Ollama is running, so the model that Dure brings"
     if capable:
         return f"ollama:{capable[0]}", "a running Ollama has it and it can use tools"
     return "embedded", "the running Ollama has no model that can use tools"

@@ -3,6 +3,9 @@
 Each request goes straight to its specialist. The first tool call is judged: its name, the
 arguments that the case fixes, and fields of the result that the tool itself returned. A pattern
 may be written in many ways, so such cases are judged by what the pattern finds.
+
+The figure is that of `tools_held_out`, written by someone who had seen neither prompts nor rules
+and read by nobody before it was measured; the misses of `tools` were read while they were made.
 """
 
 from __future__ import annotations
@@ -20,12 +23,15 @@ TARGET = 0.85
 
 
 def main(model: str, limit: int | None) -> bool:
-    """Ask every case, print what went wrong and the shares; True at 85% or more."""
-    return asyncio.run(_run(model, limit))
+    """Ask every case of both sets, print what went wrong and the shares; True at 85% or more."""
+    held_out = asyncio.run(_run("tools_held_out", model, limit))
+    asyncio.run(_run("tools", model, limit))
+    print(f"target {TARGET:.0%} of tools_held_out, {model}: {held_out:.1%}")
+    return held_out >= TARGET
 
 
-async def _run(model: str, limit: int | None) -> bool:
-    asked = cases("tools", limit)
+async def _run(name: str, model: str, limit: int | None) -> float:
+    asked = cases(name, limit)
     right: Counter[str] = Counter()
     total: Counter[str] = Counter()
     began = time.monotonic()
@@ -37,15 +43,12 @@ async def _run(model: str, limit: int | None) -> bool:
                 total[group] += 1
                 right[group] += problem is None
             if problem:
-                print(f"  {case['request'][:80]!r}: {problem}")
-    for group, count in total.items():
-        print(f"{group}: {share(right[group], count)}")
+                print(f"  {case['request'][:80]!r}: {problem}", flush=True)
     seconds = (time.monotonic() - began) / len(asked)
-    print(
-        f"tools, {model}: {share(right['all'], len(asked))}, target {TARGET:.0%}, "
-        f"{seconds:.1f} s a request"
-    )
-    return right["all"] >= TARGET * len(asked)
+    for group, count in total.items():
+        print(f"{name}, {group}: {share(right[group], count)}", flush=True)
+    print(f"{name}: {seconds:.1f} s a request", flush=True)
+    return right["all"] / len(asked)
 
 
 async def _first_step(session: Any, case: dict[str, Any]) -> dict[str, Any] | None:
@@ -74,7 +77,9 @@ def judge(case: dict[str, Any], step: dict[str, Any] | None) -> str | None:
         return f"the tool failed: {step['result']}"
     for name, wanted in case.get("result", {}).items():
         result = step["result"]
-        given = [m["text"] for m in result["matches"]] if name == "texts" else result.get(name)
+        given = result.get(name)
+        if name == "texts":
+            given = [match["text"] for match in result.get("matches", [])]
         if not same(wanted, given):
             return f"result {name} = {given!r} instead of {wanted!r}"
     return None
@@ -86,6 +91,8 @@ def same(wanted: Any, given: Any) -> bool:
         return wanted is given
     if isinstance(wanted, int | float):
         return isinstance(given, int | float) and abs(wanted - given) < 1e-3
+    if isinstance(wanted, dict):
+        return isinstance(given, dict) and all(same(wanted[k], given.get(k)) for k in wanted)
     if isinstance(wanted, list):
         return isinstance(given, list) and [str(w).strip() for w in wanted] == [
             str(g).strip() for g in given

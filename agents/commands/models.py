@@ -11,7 +11,7 @@ def command(spec: str | None) -> None:
     """List the chat models and which one would answer.
 
     \b
-    embedded         inside this process, nothing else needed
+    embedded         brought by Dure, nothing else needed
     embedded:small   the same, smaller and weaker
     ollama:NAME      a model of a running Ollama
     openai:NAME      any OpenAI-compatible API (DURE_BASE_URL, OPENAI_API_KEY)

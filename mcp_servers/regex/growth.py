@@ -1,8 +1,8 @@
 """How the time of a pattern grows with the length of an attack string, measured in the sandbox.
 
 Times are CPU seconds inside the worker, so a busy machine does not look like a bad pattern.
-Straight lines are fitted by least squares: log time over length is straight for exponential
-growth (its slope gives the ratio), over log length for a polynomial one (its exponent).
+Lines are fitted: log time over length is straight for exponential growth (its slope gives the
+ratio), over log length for a polynomial one (its exponent).
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from statistics import median
 from typing import Literal
 
 from mcp_servers.regex.ambiguity import Attack
@@ -107,10 +109,17 @@ class Meter:
         ][-6:]
         exponent, error = 1.0, 0.0
         if len(points) >= 3:
-            exponent, error = _line([x for x, _ in points], [y for _, y in points])
+            exponent = _median_slope(points)  # one disturbed time does not move it
+            _, error = _line([x for x, _ in points], [y for _, y in points])
         slow = seconds[-1] >= _SLOW_SECONDS / 10 and error / len(points) < _LARGEST_ERROR
         shape: Shape = "polynomial" if slow and exponent >= _LEAST_EXPONENT else "linear"
         return Growth(call, attack, counts, seconds, shape, exponent)
+
+
+def _median_slope(points: Sequence[tuple[float, float]]) -> float:
+    """The Theil-Sen estimate: the median of the slopes of all pairs of points."""
+    pairs = combinations(points, 2)
+    return median((later_y - y) / (later_x - x) for (x, y), (later_x, later_y) in pairs)
 
 
 def _line(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, float]:

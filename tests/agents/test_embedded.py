@@ -1,4 +1,4 @@
-"""The embedded model, for real: the 0.5B over llama.cpp in this process."""
+"""The embedded model, for real: the 0.5B over llama.cpp."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jsonschema
+import psutil
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
@@ -394,16 +395,18 @@ def test_words_that_the_model_would_never_say_are_equally_likely(
 
 
 ASK = """
-import json, sys, time
+import json, psutil, sys
 from pathlib import Path
 from langchain_core.messages import HumanMessage, SystemMessage
 from agents.embedded import EmbeddedChatModel
 home, rules = Path(sys.argv[1]), " ".join(f"Rule {i}: stay calm." for i in range(60))
 model = EmbeddedChatModel(spec="embedded:small", home=home, context=1024, threads=1, max_tokens=8)
 model.load()
-began = time.process_time()
+(llama,) = psutil.Process().children()
+def seconds(): return sum(llama.cpu_times()[:2])
+began = seconds()
 answer = model.invoke([SystemMessage(rules), HumanMessage("What is the capital of France?")])
-print(json.dumps({"seconds": time.process_time() - began, "text": answer.text,
+print(json.dumps({"seconds": seconds() - began, "text": answer.text,
                   "read": answer.usage_metadata["input_tokens"]}))
 """
 
@@ -472,6 +475,23 @@ def test_a_state_that_cannot_be_saved_costs_no_answer(
     question = HumanMessage("What is the capital of France?")
     served.chat(small_model._request([BRIEF, question], {}), receive)
     assert "Paris" in "".join(said)
+
+
+def test_a_model_whose_process_was_killed_is_loaded_anew(small_weights: Path) -> None:
+    def load() -> llama.Llama:
+        return llama.load(small_weights, context=512, threads=1, prefixes=None)
+
+    request = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
+    first = load()
+    assert load() is first
+    (process,) = [p for p in psutil.Process().children() if p.pid == first.pid]
+    process.kill()
+    with pytest.raises(DureError, match="Ask again"):
+        first.chat(request, lambda chunk: False)
+    process.wait()
+    second = load()
+    assert second is not first
+    second.chat(request, lambda chunk: False)
 
 
 def test_a_repeated_system_prompt_is_read_once(small_model: EmbeddedChatModel) -> None:

@@ -1,0 +1,49 @@
+"""The child process that holds one loaded GGUF: `python -m agents.llama_process`.
+
+A process of its own, because xllamacpp keeps Python's lock while it loads (2 to 5 seconds): in
+the chat's process nothing could be shown, typed or interrupted meanwhile. llama.cpp can also
+abort its process; the conversation outlives that.
+
+Standard input: one JSON line {"path", "context", "threads", "batch", "key", "prefixes"}, then
+nothing; its end ends the process. Standard output: one JSON line, {"address"} or {"error"}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+
+def main() -> None:
+    """Load, say where it listens, and wait for the parent to go."""
+    told = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # llama.cpp prints where it likes
+    from xllamacpp import CommonParams, Server
+
+    order = json.loads(sys.stdin.readline())
+    params = CommonParams()
+    params.model.path = order["path"]
+    params.n_ctx = order["context"]
+    params.n_batch = params.n_ubatch = order["batch"]
+    params.n_parallel = 1
+    params.cpuparams.n_threads = order["threads"]
+    params.use_jinja = True
+    params.warmup = False
+    params.verbosity = -1
+    # It listens on loopback; the key keeps other users of the machine out.
+    params.api_keys = [order["key"]]
+    if order["prefixes"]:
+        params.slot_save_path = order["prefixes"] + "/"
+    try:
+        server = Server(params)
+    except RuntimeError as error:
+        print(json.dumps({"error": str(error)}), file=told, flush=True)
+        os._exit(1)
+    print(json.dumps({"address": str(server.listening_address)}), file=told, flush=True)
+    sys.stdin.read()
+    os._exit(0)  # at once, in mid-answer too
+
+
+if __name__ == "__main__":
+    main()
