@@ -111,6 +111,7 @@ AGENT = Agent(
         "from_counts",
         "confusion_matrix",
         "bleu",
+        "corpus_bleu",
         "chrf",
         "rouge",
         "answer_match",

@@ -17,9 +17,11 @@ _QUOTED = re.compile(
 )
 _REFERENCE = re.compile(r"참조|기준|정답|모범|사람|reference|\bref\b|gold|human", re.IGNORECASE)
 _CANDIDATE = re.compile(
-    r"후보|모델|기계|번역|생성|예측|candidate|hyp|system|machine|model|output|summary",
+    r"후보|모델|기계|번역|시스템|생성|예측|candidate|hyp|system|machine|model|output|summary",
     re.IGNORECASE,
 )
+_LABELLED = re.compile(r"(?:^|[|\n/→])([^:|\n/→]{1,40})[:：][ \t]*([^|\n]+?)[ \t]*(?=$|[|\n])")
+"""`role: text`, in a line or a cell of its own."""
 _NEAR = 24  # characters before a quote in which its role is named
 _CLOSE = 0.8
 _CLOSE_PATTERN = 0.6  # one wrong escape changes many characters of a short pattern
@@ -58,16 +60,21 @@ def _roles(
     arguments: dict[str, Any], request: str, quotes: Sequence[tuple[re.Match[str], str]]
 ) -> dict[str, Any]:
     """Candidate and reference as the words before the two quotes name them."""
-    if "candidate" not in arguments or len(quotes) != 2:
+    if "candidate" not in arguments:
+        return {}
+    told = [(request[max(0, m.start() - _NEAR) : m.start()], text) for m, text in quotes]
+    if len(quotes) == 2:  # what stands between the two belongs to the second
+        first, second = (match for match, _ in quotes)
+        told[1] = (request[max(first.end(), second.start() - _NEAR) : second.start()], told[1][1])
+    else:
+        told = _LABELLED.findall(request)
+    if len(told) != 2:
         return {}
     named: dict[str, str] = {}
-    start = 0
-    for match, text in quotes:
-        before = request[max(start, match.start() - _NEAR) : match.start()]
-        start = match.end()
-        if _REFERENCE.search(before):
+    for role, text in told:
+        if _REFERENCE.search(role):
             named["reference"] = text
-        elif _CANDIDATE.search(before):
+        elif _CANDIDATE.search(role):
             named["candidate"] = text
     if len(named) != 2:
         return {}

@@ -35,11 +35,15 @@ def ruled_tool(agent: str, request: str) -> str | None:
 def ruled_arguments(tool: str, request: str) -> dict[str, Any]:
     """The arguments of this tool that the request's words settle."""
     asked = instruction(request)
-    settled = {
-        rule["argument"]: rule["value"]
-        for rule in _rules()["set"]
-        if rule["tool"] == tool and re.search(rule["pattern"], asked, re.IGNORECASE)
-    }
+    settled: dict[str, Any] = {}
+    for rule in _rules()["set"]:
+        found = re.search(rule["pattern"], asked, re.IGNORECASE)
+        if rule["tool"] != tool or not found:
+            continue
+        if "value" in rule:
+            settled[rule["argument"]] = rule["value"]
+        elif request.count(found["value"]) > 1:  # among the values too, not only in the asking
+            settled[rule["argument"]] = found["value"]
     if tool == "findall" and not _NARROWED.search(request):
         named = [r for r in _rules()["known"] if re.search(r["pattern"], asked, re.IGNORECASE)]
         if len(named) == 1:

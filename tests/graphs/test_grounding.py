@@ -1,0 +1,57 @@
+"""What the request says in so many words beats what a small model copied."""
+
+from __future__ import annotations
+
+import pytest
+
+from graphs.grounding import grounded
+
+
+@pytest.mark.parametrize(
+    ("request_text", "candidate", "reference"),
+    [
+        ("정답 '가나다라', 모델 '가나'로 rouge", "가나", "가나다라"),
+        (
+            'The system said "a cat sat", the reference is "the cat sat".',
+            "a cat sat",
+            "the cat sat",
+        ),
+        (
+            "chrF → 시스템: 커피를 마셔요 | 참조: 커피를 마십니다",
+            "커피를 마셔요",
+            "커피를 마십니다",
+        ),
+        ("ROUGE please\nreference: the cat sat\ncandidate: a cat sat", "a cat sat", "the cat sat"),
+    ],
+)
+def test_roles_are_those_that_the_request_names(
+    request_text: str, candidate: str, reference: str
+) -> None:
+    swapped = {"candidate": reference, "reference": candidate}
+    expected = {"candidate": candidate, "reference": reference}
+    assert grounded(swapped, request_text) == expected
+
+
+def test_references_stay_a_list() -> None:
+    request = "BLEU: reference: the cat sat\ncandidate: a cat sat"
+    mended = grounded({"candidate": "?", "references": ["?"]}, f"score\n{request[6:]}")
+    assert mended == {"candidate": "a cat sat", "references": ["the cat sat"]}
+
+
+def test_texts_without_a_role_stay_as_the_model_took_them() -> None:
+    arguments = {"candidate": "one", "reference": "two"}
+    assert grounded(arguments, "compare 'one' and 'two'") == arguments
+
+
+def test_a_pattern_copied_almost_right_becomes_the_users_own() -> None:
+    mended = grounded({"pattern": r"\d{4}-d{2}-\d{2}"}, r"find `\d{4}-\d{2}-\d{2}` in 2024-05-17")
+    assert mended == {"pattern": r"\d{4}-\d{2}-\d{2}"}
+
+
+def test_a_backspace_in_a_pattern_was_a_word_boundary() -> None:
+    assert grounded({"pattern": "\x08cat\x08"}, "find the word cat") == {"pattern": r"\bcat\b"}
+
+
+def test_what_is_not_text_is_left_alone() -> None:
+    arguments = {"y_true": ["1", "0"], "n": 2}
+    assert grounded(arguments, "정답 1 0") == arguments

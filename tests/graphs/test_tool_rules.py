@@ -1,0 +1,49 @@
+"""Words of a request that settle a tool or an argument of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from graphs.tool_rules import ruled_arguments, ruled_tool
+
+
+@pytest.mark.parametrize(
+    ("agent", "asked", "tool"),
+    [
+        ("metrics", "What is the corpus-level BLEU of these?", "corpus_bleu"),
+        ("metrics", "이 번역의 BLEU 점수는?", "bleu"),
+        ("metrics", "모델 답과 정답의 EM이랑 F1 알려줘", "answer_match"),
+        ("metrics", "혼동 행렬을 그려 줘", "confusion_matrix"),
+        ("regex", "How many times does the whole word 'the' occur?", "findall"),
+        ("regex", "does it begin with `TODO` - I mean at the start", "match"),
+        ("regex", "what does `a+` mean?", "explain"),
+        ("regex", "`^a+$` 는 안전해?", "check"),
+        ("regex", "hello", None),
+        ("chat", "BLEU", None),
+    ],
+)
+def test_words_settle_the_tool(agent: str, asked: str, tool: str | None) -> None:
+    assert ruled_tool(agent, asked) == tool
+
+
+@pytest.mark.parametrize(
+    ("tool", "asked", "settled"),
+    [
+        ("classification", "스팸을 양성으로. 실제 스팸,정상 예측 정상,스팸", {"positive": "스팸"}),
+        ("classification", "spam as positive; true spam,ham", {"positive": "spam"}),
+        ("classification", "무엇을 양성으로 볼까? 실제 1,0", {}),
+        ("replace", "swap only the first one", {"count": 1}),
+        ("ngrams", "단어 바이그램", {"n": 2, "unit": "words"}),
+        ("ngrams", "문자열을 3-gram으로", {"n": 3}),
+        ("bleu", "BLEU, step by step", {"explain": True}),
+    ],
+)
+def test_words_settle_arguments(tool: str, asked: str, settled: dict[str, Any]) -> None:
+    assert ruled_arguments(tool, asked) == settled
+
+
+def test_a_thing_known_by_name_gets_its_pattern_unless_the_user_gives_one() -> None:
+    assert "pattern" in ruled_arguments("findall", "pull all the hex colours")
+    assert ruled_arguments("findall", "이메일을 `\\S+@\\S+` 로 찾아줘") == {}
