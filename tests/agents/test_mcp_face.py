@@ -66,10 +66,10 @@ async def test_ask_describes_itself_and_its_arguments(dure: Dure) -> None:
 
 
 def mapped_models() -> list[str]:
-    """GGUF files that a child process of this one has loaded."""
-    children = psutil.Process().children(recursive=True)
-    assert children
-    return [m.path for child in children for m in child.memory_maps() if m.path.endswith(".gguf")]
+    """GGUF files that the one `dure mcp`, or a process below it, has loaded."""
+    (served,) = [p for p in psutil.Process().children() if p.cmdline()[-1] == "mcp"]
+    family = [served, *served.children(recursive=True)]
+    return [m.path for p in family for m in p.memory_maps() if m.path.endswith(".gguf")]
 
 
 @pytest.mark.slow
@@ -160,7 +160,7 @@ def test_what_a_users_server_only_reads_needs_no_yes(attached: Dure) -> None:
 
 @pytest.mark.slow
 def test_a_request_that_names_a_users_server_goes_to_it_in_korean_too(attached: Dure) -> None:
-    done = attached("ask", "--json", "village의 양은 모두 몇 마리야?")
+    done = attached("ask", "--json", "--yes", "village의 양은 모두 몇 마리야?")
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert (answer["agent"], answer["route"]["stage"]) == ("village", "rule")
