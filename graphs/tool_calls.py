@@ -114,13 +114,14 @@ class AnnounceToolCalls(AgentMiddleware):
         handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]],
     ) -> ToolMessage | Command[Any]:
         server = server_of(request.tool) if request.tool else ""
-        asked = next(m for m in reversed(request.state["messages"]) if m.type == "human")
+        human = next(m for m in reversed(request.state["messages"]) if m.type == "human")
+        asked = str(human.additional_kwargs.get(ASKED, human.text))  # without the facts before it
         arguments = dict(request.tool_call["args"])
         if request.tool_call["name"] not in self._approved:
-            arguments = grounded(arguments, str(asked.text))
-            arguments |= ruled_arguments(request.tool_call["name"], str(asked.text))
+            arguments = grounded(arguments, asked)
+            arguments |= ruled_arguments(request.tool_call["name"], asked)
         if request.tool and (request.tool.metadata or {}).get(SPEAKS):
-            arguments["language"] = language_of(str(asked.additional_kwargs.get(ASKED, asked.text)))
+            arguments["language"] = language_of(asked)
         call: ToolCall = {**request.tool_call, "args": arguments}
 
         async def run() -> Any:
