@@ -227,3 +227,22 @@ async def test_arguments_are_mended_from_the_request_but_not_after_an_approval(a
         command: Any = Command(resume={"decisions": [{"type": "approve"}]})
         done = await compiled.ainvoke(command, config)
     assert text_of(done) == ("the long note of may" if asks else "the long note of May")
+
+
+async def test_a_loop_that_stops_shows_the_result_that_nobody_renders() -> None:
+    same = calling("double", number=4)
+    turn, _ = await answer("double 4", same, same)
+    assert '"doubled": 8' in text_of(turn)
+
+
+async def test_facts_before_a_request_do_not_hide_the_words_that_settle_arguments() -> None:
+    @tool
+    async def findall(pattern: str, text: str) -> dict[str, str]:
+        """Find."""
+        return {"pattern": pattern}
+
+    call = calling("findall", pattern="@", text="a@b.io")
+    clock: Fact = {"text": "Today is 2026-11-24, a Tuesday, and it is a quiet day.", "source": "c"}
+    request = "extract every email address from today's mail: a@b.io"
+    turn, _ = await answer(request, call, AIMessage("Done."), tools=(findall,), facts=[clock])
+    assert turn["steps"][0]["arguments"]["pattern"].startswith(r"[\w.+-]+@")
