@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
+from graphs.listed import listed
+
 _QUOTED = re.compile(
     r"```(?:\w*\n)?(.+?)\n?```|`([^`]+)`|\"([^\"]+)\"|“([^”]+)”|‘([^’]+)’|(?<!\w)'([^']+)'",
     re.DOTALL,
@@ -35,7 +37,7 @@ def grounded(arguments: dict[str, Any], request: str) -> dict[str, Any]:
         name: _exact(name, value, texts, request) if isinstance(value, str) else value
         for name, value in arguments.items()
     }
-    return exact | _roles(exact, request, quotes)
+    return exact | _roles(exact, request, quotes) | _lists(exact, request)
 
 
 def _exact(name: str, value: str, quoted: Sequence[str], request: str) -> str:
@@ -54,6 +56,14 @@ def _nearest(value: str, texts: Sequence[str], request: str, close: float) -> st
     scored = [(SequenceMatcher(None, value, t, autojunk=False).ratio(), t) for t in texts]
     ratio, best = max(scored, default=(0.0, value))
     return best if ratio >= close else value
+
+
+def _lists(arguments: dict[str, Any], request: str) -> dict[str, Any]:
+    """The true and the predicted list as the request writes them."""
+    for true, predicted in (("y_true", "y_pred"), ("references", "candidates")):
+        if true in arguments and predicted in arguments and (lists := listed(request)):
+            return {true: lists[0], predicted: lists[1]}
+    return {}
 
 
 def _roles(

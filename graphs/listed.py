@@ -1,0 +1,128 @@
+"""Two lists that a request writes out, true and predicted, read by code and not by the model.
+
+A small model loses its place in a list of ten labels. What is written with a role in front of it
+("actual: a, b", "정답 [1, 0]"), in numbered lines or as pairs ("spam -> ham") needs no model.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import product, zip_longest
+
+_ROLE = re.compile(
+    r"(?P<true>y_?true|\btrue\b(?! ?(pos|neg))|truth|actual(ly)?|gold|(?<!predicted )\blabels?\b"
+    r"|\brefs?\b|references?|answers?(?= were)|정답|실제|참조|기준|레퍼런스)"
+    r"|(?P<predicted>y_?pred|\bpred\w*|guess\w*|\bmodel\b|systems?\b|outputs?|hyp\w*|candidates?"
+    r"|예측|추측|모델|번역|출력|후보|시스템)",
+    re.IGNORECASE,
+)
+_BRACKETS = re.compile(r"\[([^\]]+)\]")
+_ITEM = re.compile(r"\"([^\"]*)\"|'([^']*)'|([^,\s][^,]*)")
+_ARROW = re.compile(r"([^\n,;:]+?)\s*(?:->|→|=>)\s*([^\n,;]+)")
+_NUMBERED = re.compile(
+    r"^\W*(?P<role>\D{2,20}?)[ _]?(?P<number>\d+)\s*[:：.)]\s*(?P<text>.+)$", re.M
+)
+_CELLS = re.compile(r"^[^\S\n]*([^,\t|\n]+?)\s*[,\t|]\s*([^,\t|\n]+?)[^\S\n]*$", re.M)
+
+Lists = tuple[list[str], list[str]]
+
+
+def listed(request: str) -> Lists | None:
+    """The true and the predicted list of a request, or None where that is not plain to see."""
+    return _pairs(request) or _numbered(request) or _labelled(request)
+
+
+def _pairs(request: str) -> Lists | None:
+    """`actual -> predicted` or two columns under a header that names them."""
+    for pattern in (_ARROW, _CELLS):
+        rows = [(a.strip(), b.strip()) for a, b in pattern.findall(request)]
+        heads = [row for row in rows if _role(row[0]) and _role(row[1])]
+        rows = [row for row in rows if row not in heads]
+        if len(rows) < 2 or (pattern is _CELLS and not heads):
+            continue
+        roles = [_role(heads[0][0])] if heads else [_kind(m) for m in _ROLE.finditer(request)]
+        first, second = ([row[i] for row in rows] for i in (0, 1))
+        fitted = _fit(first, second)
+        if fitted and roles:
+            return fitted if roles[0] == "true" else (fitted[1], fitted[0])
+    return None
+
+
+def _numbered(request: str) -> Lists | None:
+    """`reference 1: ...` and `output 1: ...`, each in a line of its own."""
+    found: dict[str, dict[int, str]] = {"true": {}, "predicted": {}}
+    for line in _NUMBERED.finditer(request):
+        if role := _role(line["role"]):
+            found[role][int(line["number"])] = line["text"].strip().strip("\"'")
+    true, predicted = found["true"], found["predicted"]
+    if len(true) < 2 or true.keys() != predicted.keys():
+        return None
+    order = sorted(true)
+    return [true[n] for n in order], [predicted[n] for n in order]
+
+
+def _labelled(request: str) -> Lists | None:
+    """A list after the word for the true labels, another after that for the predicted ones."""
+    roles = list(_ROLE.finditer(request))
+    parts: dict[str, list[str]] = {"true": [], "predicted": []}
+    for role, following in zip_longest(roles, roles[1:]):
+        end = following.start() if following else len(request)
+        parts[_kind(role)].append(request[role.end() : end])
+    for true, predicted in product(parts["true"], parts["predicted"]):
+        brackets = _BRACKETS.search(true), _BRACKETS.search(predicted)
+        if brackets[0] and brackets[1]:  # as written, even of unequal lengths: the tool says so
+            return _items(brackets[0][1]), _items(brackets[1][1])
+        if fitted := _fit(_items(_line(true)), _items(_line(predicted))):
+            return fitted
+    return None
+
+
+def _role(text: str) -> str | None:
+    found = _ROLE.search(text)
+    return _kind(found) if found else None
+
+
+def _kind(role: re.Match[str]) -> str:
+    return "true" if role["true"] else "predicted"
+
+
+def _line(part: str) -> str:
+    """The line of a part that holds its list, without the words up to its colon or equals sign."""
+    text = re.sub(r"^[^,\n]{0,24}?[:=：]\s*", "", part).strip()
+    text = re.sub(r"^(은|는|이|가|were|was|are|said|says)\s+", "", text)
+    return re.split(r"\n|;|[.?!](?:\s|$)|\s/|\|", text)[0].strip(" ,[]")
+
+
+def _items(text: str) -> list[str]:
+    if "," not in text:
+        return [item.strip("\"'") for item in text.split()]
+    return [next(filter(None, found), "").strip() for found in _ITEM.findall(text)]
+
+
+def _fit(true: list[str], predicted: list[str]) -> Lists | None:
+    """Both lists without the words around them, or None unless they are of one length.
+
+    A word around a list touches only its ends ("were yes, no", "spam, ham이고"), so an end that
+    is no label by itself is cut to the label in it, and words after the list are dropped.
+    """
+    if min(len(true), len(predicted)) < 2:
+        return None
+    size = min(len(true), len(predicted))
+    labels = {*true[1 : size - 1], *predicted[1 : size - 1]} | ({*true} & {*predicted})
+    true, predicted = _ends(true[: size + 1], labels), _ends(predicted[: size + 1], labels)
+    for items in (true, predicted):
+        if len(items) > size and items[size] in labels:
+            return None
+    true, predicted = true[:size], predicted[:size]
+    shared = {*true} & {*predicted}
+    few = all(len(item) <= 24 for item in (*true, *predicted))
+    return (true, predicted) if shared and few else None
+
+
+def _ends(items: list[str], labels: set[str]) -> list[str]:
+    first, *middle, last = items
+    if first not in labels:
+        first = next((x for x in labels if first.endswith((f" {x}", f"은 {x}"))), first)
+    if last not in labels:
+        last = next((x for x in sorted(labels, key=len)[::-1] if last.startswith(x)), last)
+    return [first, *middle, last]

@@ -1,0 +1,62 @@
+"""Lists of labels that a request writes out are read as written."""
+
+from __future__ import annotations
+
+import pytest
+
+from graphs.grounding import grounded
+from graphs.listed import listed
+
+TRUE, PREDICTED = ["a", "b", "a"], ["a", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        "y_true = [a, b, a], y_pred = [a, a, b]",
+        'predicted ["a", "a", "b"] but actual ["a", "b", "a"], accuracy?',
+        "truth: a, b, a. predicted: a, a, b. precision please",
+        "정답은 a, b, a이고 모델 예측은 a, a, b",
+        "실제 a b a / 예측 a a b 일 때 정확도",
+        "The actual answers were a, b, a; the model said a, a, b.",
+        "actual -> predicted\na -> a\nb -> a\na -> b",
+        "Here is each prediction => actual label:\na => a\na => b\nb => a",
+        "actual,predicted\na,a\nb,a\na,b",
+    ],
+)
+def test_roles_and_order_are_those_of_the_request(request_text: str) -> None:
+    assert listed(request_text) == (TRUE, PREDICTED)
+
+
+def test_numbered_lines_keep_whole_sentences() -> None:
+    request = "번역 1: 나는 간다\n번역 2: 비가 온다\n정답 2: 비가 와\n정답 1: 나는 가"
+    assert listed(request) == (["나는 가", "비가 와"], ["나는 간다", "비가 온다"])
+
+
+def test_bracketed_lists_of_unequal_lengths_reach_the_tool_that_says_so() -> None:
+    assert listed("true [1, 0, 1], pred [1, 0]") == (["1", "0", "1"], ["1", "0"])
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        "",
+        "How good is my model?",
+        "정답이 뭐야? 예측은?",
+        "TP 3, FP 1 of the true labels",
+        "actual: a, b, a",
+        "actual: a, b. predicted: c, d, e, f",
+    ],
+)
+def test_what_is_not_plain_is_left_to_the_model(request_text: str) -> None:
+    assert listed(request_text) is None
+
+
+def test_only_arguments_that_take_two_lists_are_replaced() -> None:
+    request = "y_true = [1, 0], y_pred = [1, 1]"
+    mended = grounded({"y_true": ["1"], "y_pred": ["0"]}, request)
+    assert mended == {"y_true": ["1", "0"], "y_pred": ["1", "1"]}
+    assert grounded({"candidate": "x", "references": ["y"]}, request) == {
+        "candidate": "x",
+        "references": ["y"],
+    }
