@@ -37,7 +37,16 @@ def grounded(arguments: dict[str, Any], request: str) -> dict[str, Any]:
         name: _exact(name, value, texts, request) if isinstance(value, str) else value
         for name, value in arguments.items()
     }
-    return exact | _roles(exact, request, quotes) | _lists(exact, request)
+    return exact | _text(exact, texts) | _roles(exact, request, quotes) | _lists(exact, request)
+
+
+def _text(arguments: dict[str, Any], quoted: Sequence[str]) -> dict[str, Any]:
+    """The one quote that is no other argument, where the model cut it or took words around it."""
+    text = arguments.get("text")
+    free = [quote for quote in quoted if quote not in arguments.values() or quote == text]
+    if isinstance(text, str) and len(free) == 1 and (text in free[0] or free[0] in text):
+        return {"text": free[0]}
+    return {}
 
 
 def _exact(name: str, value: str, quoted: Sequence[str], request: str) -> str:

@@ -15,8 +15,11 @@ from typing import Any
 
 from graphs.cues import instruction
 
+_FINDS = {"findall", "search"}
+"""Tools that want a pattern for a thing wherever it stands."""
+
 _NARROWED = re.compile(
-    r"[\\`]|\[[^\]]+\][+*{]|시작|끝나|로 된|포함|제외|없는|아닌|만 있는"
+    r"[\\`]|\[[^\]]+\][+*{]|시작|끝나|로 된|포함(?!해서|하여)|제외|없는|아닌|만 있는"
     r"|start|begin|end(s|ing)? |that (are|have)|which|without|except|domain",
     re.IGNORECASE,
 )
@@ -37,14 +40,18 @@ def ruled_arguments(tool: str, request: str) -> dict[str, Any]:
     asked = instruction(request)
     settled: dict[str, Any] = {}
     for rule in _rules()["set"]:
-        found = re.search(rule["pattern"], asked, re.IGNORECASE)
+        # A count stands among the data; a word that settles something stands in the asking.
+        counts = "(?P<number>" in rule["pattern"]
+        found = re.search(rule["pattern"], request if counts else asked, re.IGNORECASE)
         if rule["tool"] != tool or not found:
             continue
-        if "value" in rule:
+        if counts:
+            settled[rule["argument"]] = int(found["number"].replace(",", ""))
+        elif "value" in rule:
             settled[rule["argument"]] = rule["value"]
         elif request.count(found["value"]) > 1:  # among the values too, not only in the asking
             settled[rule["argument"]] = found["value"]
-    if tool == "findall" and not _NARROWED.search(request):
+    if tool in _FINDS and not _NARROWED.search(request):
         named = [r for r in _rules()["known"] if re.search(r["pattern"], asked, re.IGNORECASE)]
         if len(named) == 1:
             settled["pattern"] = named[0]["value"]

@@ -55,3 +55,10 @@ def test_a_backspace_in_a_pattern_was_a_word_boundary() -> None:
 def test_what_is_not_text_is_left_alone() -> None:
     arguments = {"y_true": ["1", "0"], "n": 2}
     assert grounded(arguments, "정답 1 0") == arguments
+
+
+def test_the_one_quote_is_the_text_whole_and_alone() -> None:
+    asked = "문자열 'a1b22' 에서 `\\d+` 를 찾아줘"
+    for taken in ("a1", "문자열 'a1b22'", "a1b22"):
+        assert grounded({"pattern": r"\d+", "text": taken}, asked)["text"] == "a1b22"
+    assert grounded({"pattern": "a", "text": "b"}, "find 'a' in 'b' or 'bc'")["text"] == "b"

@@ -38,6 +38,11 @@ def test_words_settle_the_tool(agent: str, asked: str, tool: str | None) -> None
         ("ngrams", "단어 바이그램", {"n": 2, "unit": "words"}),
         ("ngrams", "문자열을 3-gram으로", {"n": 3}),
         ("bleu", "BLEU, step by step", {"explain": True}),
+        ("chrf", "chrF++ of these", {"word_order": 2}),
+        ("chrf", "chrF 점수는?", {"word_order": 0}),
+        ("from_counts", "TP=1,042 FP=8, 위음성 13", {"tp": 1042, "fp": 8, "fn": 13}),
+        ("from_counts", "3개는 놓쳤고 오탐은 6개", {"fp": 6, "fn": 3}),
+        ("from_counts", "missed 12 others, a false alarm on 20 legit ones", {"fp": 20, "fn": 12}),
     ],
 )
 def test_words_settle_arguments(tool: str, asked: str, settled: dict[str, Any]) -> None:
@@ -46,4 +51,5 @@ def test_words_settle_arguments(tool: str, asked: str, settled: dict[str, Any]) 
 
 def test_a_thing_known_by_name_gets_its_pattern_unless_the_user_gives_one() -> None:
     assert "pattern" in ruled_arguments("findall", "pull all the hex colours")
+    assert "pattern" in ruled_arguments("search", "HH:MM:SS 형식 시각이 어디 있어?")
     assert ruled_arguments("findall", "이메일을 `\\S+@\\S+` 로 찾아줘") == {}
