@@ -186,10 +186,12 @@ class Server:
 
                 read, write = await stack.enter_async_context(sse_client(spec.url, spec.headers))
             else:
-                from mcp.client.streamable_http import streamablehttp_client
+                from mcp.client.streamable_http import streamable_http_client
+                from mcp.shared._httpx_utils import create_mcp_http_client
 
+                client = await stack.enter_async_context(create_mcp_http_client(spec.headers))
                 read, write, _ = await stack.enter_async_context(
-                    streamablehttp_client(spec.url, spec.headers)
+                    streamable_http_client(spec.url, http_client=client)
                 )
         else:
             assert spec.command is not None

@@ -55,8 +55,17 @@ def _exact(name: str, value: str, quoted: Sequence[str], request: str) -> str:
     # In JSON "\b" is a backspace; in a pattern it was meant as a word boundary.
     pattern = value.replace("\x08", r"\b")
     words = [word for word in request.split() if re.search(r"[\\\[\](){}^$*+]", word)]
-    shaped = [text for text in (*quoted, *words) if re.search(r"[\\\[\](){}^$*+.|]", text)]
+    shaped = [text for text in (*quoted, *words) if _is_pattern(text)]
     return _nearest(pattern, shaped, request, _CLOSE_PATTERN)
+
+
+def _is_pattern(text: str) -> bool:
+    """Whether a text of the request may be meant as a pattern: prose in brackets is not."""
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return bool(re.search(r"[\\\[\](){}^$*+.|]", text))
 
 
 def _nearest(value: str, texts: Sequence[str], request: str, close: float) -> str:

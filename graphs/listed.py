@@ -22,29 +22,42 @@ _ARROW = re.compile(r"([^\n,;:]+?)\s*(?:->|→|=>)\s*([^\n,;]+)")
 _NUMBERED = re.compile(
     r"^\W*(?P<role>\D{2,20}?)[ _]?(?P<number>\d+)\s*[:：.)]\s*(?P<text>.+)$", re.M
 )
-_CELLS = re.compile(r"^[^\S\n]*([^,\t|\n]+?)\s*[,\t|]\s*([^,\t|\n]+?)[^\S\n]*$", re.M)
+_CELL = re.compile(r"\s*[,\t|]\s*")
 
 Lists = tuple[list[str], list[str]]
 
 
 def listed(request: str) -> Lists | None:
     """The true and the predicted list of a request, or None where that is not plain to see."""
-    return _pairs(request) or _numbered(request) or _labelled(request)
+    return _pairs(request) or _columns(request) or _numbered(request) or _labelled(request)
 
 
 def _pairs(request: str) -> Lists | None:
-    """`actual -> predicted` or two columns under a header that names them."""
-    for pattern in (_ARROW, _CELLS):
-        rows = [(a.strip(), b.strip()) for a, b in pattern.findall(request)]
-        heads = [row for row in rows if _role(row[0]) and _role(row[1])]
-        rows = [row for row in rows if row not in heads]
-        if len(rows) < 2 or (pattern is _CELLS and not heads):
+    """`actual -> predicted` in one line or in many."""
+    rows = [(a.strip(), b.strip()) for a, b in _ARROW.findall(request)]
+    heads = [row for row in rows if _role(row[0]) and _role(row[1])]
+    rows = [row for row in rows if row not in heads]
+    if len(rows) < 2:
+        return None
+    roles = [_role(heads[0][0])] if heads else [_kind(m) for m in _ROLE.finditer(request)]
+    fitted = _fit(*([row[i] for row in rows] for i in (0, 1)))
+    if not fitted or not roles:
+        return None
+    return fitted if roles[0] == "true" else (fitted[1], fitted[0])
+
+
+def _columns(request: str) -> Lists | None:
+    """A table whose header names one column of true and one of predicted labels."""
+    rows = [_CELL.split(line.strip().strip("|").strip()) for line in request.splitlines()]
+    for number, head in enumerate(rows):
+        roles = [_role(cell) if len(cell) <= 24 else None for cell in head]
+        if roles.count("true") != 1 or roles.count("predicted") != 1:
             continue
-        roles = [_role(heads[0][0])] if heads else [_kind(m) for m in _ROLE.finditer(request)]
-        first, second = ([row[i] for row in rows] for i in (0, 1))
-        fitted = _fit(first, second)
-        if fitted and roles:
-            return fitted if roles[0] == "true" else (fitted[1], fitted[0])
+        body = [row for row in rows[number + 1 :] if len(row) == len(head)]
+        body = [row for row in body if not set("".join(row)) <= set("-: ")]  # Markdown's rule
+        if len(body) >= 2:
+            true, predicted = roles.index("true"), roles.index("predicted")
+            return [row[true] for row in body], [row[predicted] for row in body]
     return None
 
 

@@ -15,12 +15,9 @@ from typing import Any
 
 from graphs.cues import instruction
 
-_FINDS = {"findall", "search"}
-"""Tools that want a pattern for a thing wherever it stands."""
-
 _NARROWED = re.compile(
-    r"[\\`]|\[[^\]]+\][+*{]|시작|끝나|로 된|포함(?!해서|하여)|제외|없는|아닌|만 있는"
-    r"|start|begin|end(s|ing)? |that (are|have)|which|without|except|domain",
+    r"[\\`]|\[[^\]]+\][+*{]|시작|끝나|로 된|포함(?!해서|하여)|제외|없는|아닌|만 있는|정확히|딱 "
+    r"|start|begin|end(s|ing)? |that (are|have)|which|without|except|exactly|domain",
     re.IGNORECASE,
 )
 """A request that gives a pattern or asks for only some of the things it names."""
@@ -28,7 +25,7 @@ _NARROWED = re.compile(
 
 def ruled_tool(agent: str, request: str) -> str | None:
     """The tool that the request's words settle for this agent, or None."""
-    asked = instruction(request)
+    asked = _asked(request)
     for rule in _rules().get(agent, []):
         if re.search(rule["pattern"], asked, re.IGNORECASE):
             return str(rule["tool"])
@@ -37,7 +34,7 @@ def ruled_tool(agent: str, request: str) -> str | None:
 
 def ruled_arguments(tool: str, request: str) -> dict[str, Any]:
     """The arguments of this tool that the request's words settle."""
-    asked = instruction(request)
+    asked = _asked(request)
     settled: dict[str, Any] = {}
     for rule in _rules()["set"]:
         # A count stands among the data; a word that settles something stands in the asking.
@@ -51,11 +48,23 @@ def ruled_arguments(tool: str, request: str) -> dict[str, Any]:
             settled[rule["argument"]] = rule["value"]
         elif request.count(found["value"]) > 1:  # among the values too, not only in the asking
             settled[rule["argument"]] = found["value"]
-    if tool in _FINDS and not _NARROWED.search(request):
-        named = [r for r in _rules()["known"] if re.search(r["pattern"], asked, re.IGNORECASE)]
+    if not _NARROWED.search(request):
+        named = [
+            rule
+            for rule in _rules()["known"]
+            if tool in rule.get("tools", ["findall", "search"])
+            and re.search(rule["pattern"], asked, re.IGNORECASE)
+        ]
         if len(named) == 1:
-            settled["pattern"] = named[0]["value"]
+            settled |= named[0]["arguments"]
     return settled
+
+
+def _asked(request: str) -> str:
+    """The instruction of a request, with the question that may stand after its data."""
+    question = re.search(r"(?:^|[.!?\n]\s*)([^.!?\n\"'`]{4,80}\?)\s*$", request)
+    asked = instruction(request)
+    return f"{asked} {question[1]}" if question and question[1] not in asked else asked
 
 
 @cache

@@ -11,6 +11,8 @@ from agents.chat_commands import COMMANDS
 from prompts import prompt
 from tests.conftest import Dure, eventually
 
+pytestmark = pytest.mark.slow
+
 ANSWERING = ("chat", "--agent", "chat")
 LONG = "Write a story of 500 words about a fox in a village."
 
@@ -88,7 +90,6 @@ class TestCommands:
         assert prompt("help_en") in done.stdout
 
 
-@pytest.mark.slow
 class TestAnswers:
     """With the 0.5B model."""
 
@@ -186,7 +187,6 @@ def documents(dure: Dure) -> list[dict[str, object]]:
     return rows
 
 
-@pytest.mark.slow
 def test_no_server_outlives_a_killed_chat(small: Dure) -> None:
     import psutil
 

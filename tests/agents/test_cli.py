@@ -14,6 +14,8 @@ from agents.commands.call import parse_arguments
 from agents.errors import UsageError
 from tests.conftest import DURE, Dure, environment
 
+pytestmark = pytest.mark.slow
+
 BROKEN = '{\n  "mcpServers": {\n    "clock": {"command": 3}\n  }\n}\n'
 
 
@@ -295,7 +297,6 @@ class TestInstall:
         assert not config.exists()
 
 
-@pytest.mark.slow
 class TestAskRefuses:
     """What `dure ask` says before any model is loaded."""
 

@@ -20,6 +20,8 @@ from mcp_servers.catalog import SERVERS
 from tests.agents.test_ask import CONTRACT
 from tests.conftest import DURE, Dure
 
+pytestmark = pytest.mark.slow
+
 
 @asynccontextmanager
 async def host(dure: Dure, *words: str) -> AsyncIterator[ClientSession]:
@@ -72,7 +74,6 @@ def mapped_models() -> list[str]:
     return [m.path for p in family for m in p.memory_maps() if m.path.endswith(".gguf")]
 
 
-@pytest.mark.slow
 async def test_ask_loads_the_model_at_its_first_call_and_answers_in_full(small: Dure) -> None:
     async with host(small) as session:
         await session.list_tools()
@@ -93,7 +94,6 @@ async def test_ask_loads_the_model_at_its_first_call_and_answers_in_full(small: 
         assert mapped_models()
 
 
-@pytest.mark.slow
 async def test_ask_refuses_what_it_cannot_do_and_goes_on(small: Dure) -> None:
     (small.cwd / "old.md").write_text("An old note.", encoding="utf-8")
     assert small("call", "retrieval.add", "paths=old.md").returncode == 0
@@ -132,7 +132,6 @@ def test_a_users_servers_tools_are_listed_and_called(attached: Dure) -> None:
     assert json.loads(called.stdout) == {"result": 73}
 
 
-@pytest.mark.slow
 def test_a_users_server_is_an_agent_whose_acts_need_a_yes(attached: Dure) -> None:
     ask = ("ask", "--json", "--agent", "village", "Ring the bell 3 times.")
     refused = attached(*ask)
@@ -149,7 +148,6 @@ def test_a_users_server_is_an_agent_whose_acts_need_a_yes(attached: Dure) -> Non
     assert (attached.cwd / "bell.txt").read_text() == "dong dong dong "
 
 
-@pytest.mark.slow
 def test_what_a_users_server_only_reads_needs_no_yes(attached: Dure) -> None:
     done = attached("ask", "--json", "--agent", "village", "How many sheep are there?")
     assert done.returncode == 0, done.stderr
@@ -158,7 +156,6 @@ def test_what_a_users_server_only_reads_needs_no_yes(attached: Dure) -> None:
     assert "73" in answer["answer"]
 
 
-@pytest.mark.slow
 def test_a_request_that_names_a_users_server_goes_to_it_in_korean_too(attached: Dure) -> None:
     done = attached("ask", "--json", "--yes", "village의 양은 모두 몇 마리야?")
     assert done.returncode == 0, done.stderr

@@ -26,6 +26,8 @@ from agents.mcp_config import ServerSpec, own_servers
 from agents.pool import ServerFailure, ServerPool
 from tests.conftest import DURE, ROOT, environment, eventually
 
+pytestmark = pytest.mark.slow
+
 TINY = '''
 import os, sys, time
 from pathlib import Path
@@ -276,7 +278,6 @@ async def test_a_server_that_ends_in_a_call_starts_again(script: Script, pool_of
         assert alive(await pid_of(pool))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("foreign", [False, True])
 async def test_a_frozen_server_is_an_error_in_time_and_is_replaced_once(
     script: Script, pool_of: PoolOf, foreign: bool
@@ -296,7 +297,6 @@ async def test_a_frozen_server_is_an_error_in_time_and_is_replaced_once(
     assert not alive(fresh)
 
 
-@pytest.mark.slow
 async def test_a_frozen_server_cannot_hang_the_listing_of_its_tools(
     script: Script, pool_of: PoolOf
 ) -> None:
@@ -310,7 +310,6 @@ async def test_a_frozen_server_cannot_hang_the_listing_of_its_tools(
     assert not alive(frozen)
 
 
-@pytest.mark.slow
 async def test_leaving_the_pool_ends_a_frozen_server_too(script: Script, pool_of: PoolOf) -> None:
     async with pool_of(script(), timeout=1) as pool:
         frozen = await pid_of(pool)
@@ -543,7 +542,6 @@ def test_a_foreign_server_ends_with_its_whole_group_when_its_owner_is_killed(
     eventually(lambda: not any(map(alive, pids)), 3, "the foreign server and its child are gone")
 
 
-@pytest.mark.slow
 async def test_a_stubborn_foreign_server_ends_with_the_pool(
     script: Script, pool_of: PoolOf
 ) -> None:
@@ -646,7 +644,6 @@ async def test_a_server_over_http_that_is_not_there_is_named_with_its_address(
         assert time.monotonic() - began < 5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("transport", ["http", "sse"])
 async def test_a_server_over_http_that_ends_is_an_error_in_time(
     served: Callable[..., str], pool_of: PoolOf, transport: str

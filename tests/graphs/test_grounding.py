@@ -62,3 +62,8 @@ def test_the_one_quote_is_the_text_whole_and_alone() -> None:
     for taken in ("a1", "문자열 'a1b22'", "a1b22"):
         assert grounded({"pattern": r"\d+", "text": taken}, asked)["text"] == "a1b22"
     assert grounded({"pattern": "a", "text": "b"}, "find 'a' in 'b' or 'bc'")["text"] == "b"
+
+
+def test_prose_in_brackets_is_no_pattern() -> None:
+    asked = 'how often is "error" a word here? (errors don\'t count) error errors'
+    assert grounded({"pattern": "\berrors?\b"}, asked)["pattern"] == r"\berrors?\b"

@@ -22,6 +22,8 @@ TRUE, PREDICTED = ["a", "b", "a"], ["a", "a", "b"]
         "actual -> predicted\na -> a\nb -> a\na -> b",
         "Here is each prediction => actual label:\na => a\na => b\nb => a",
         "actual,predicted\na,a\nb,a\na,b",
+        "id,predicted,actual\n1,a,a\n2,a,b\n3,b,a",
+        "| 번호 | 실제 | 모델 |\n|---|---|---|\n| 1 | a | a |\n| 2 | b | a |\n| 3 | a | b |",
     ],
 )
 def test_roles_and_order_are_those_of_the_request(request_text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -22,6 +23,14 @@ from graphs.tool_rules import ruled_arguments, ruled_tool
         ("regex", "`^a+$` 는 안전해?", "check"),
         ("regex", "hello", None),
         ("chat", "BLEU", None),
+        ("regex", "Every line starts with a date. Does this one start that way?", "match"),
+        ("regex", "find all words that start with a", "findall"),
+        (
+            "regex",
+            "A tag: three numbers, dots between them, no zero in front, and then perhaps a "
+            "hyphen. Would 2.01.0 pass validation?",
+            "fullmatch",
+        ),
     ],
 )
 def test_words_settle_the_tool(agent: str, asked: str, tool: str | None) -> None:
@@ -38,7 +47,9 @@ def test_words_settle_the_tool(agent: str, asked: str, tool: str | None) -> None
         ("ngrams", "단어 바이그램", {"n": 2, "unit": "words"}),
         ("ngrams", "문자열을 3-gram으로", {"n": 3}),
         ("bleu", "BLEU, step by step", {"explain": True}),
-        ("chrf", "chrF++ of these", {"word_order": 2}),
+        ("chrf", "chrF++ of these, not plain chrF", {"word_order": 2}),
+        ("bleu", "음절 단위 BLEU", {"tokenize": "characters"}),
+        ("classification", "양성 클래스는 '사기'로. 사기, 정상", {"positive": "사기"}),
         ("chrf", "chrF 점수는?", {"word_order": 0}),
         ("from_counts", "TP=1,042 FP=8, 위음성 13", {"tp": 1042, "fp": 8, "fn": 13}),
         ("from_counts", "3개는 놓쳤고 오탐은 6개", {"fp": 6, "fn": 3}),
@@ -53,3 +64,10 @@ def test_a_thing_known_by_name_gets_its_pattern_unless_the_user_gives_one() -> N
     assert "pattern" in ruled_arguments("findall", "pull all the hex colours")
     assert "pattern" in ruled_arguments("search", "HH:MM:SS 형식 시각이 어디 있어?")
     assert ruled_arguments("findall", "이메일을 `\\S+@\\S+` 로 찾아줘") == {}
+
+
+def test_a_known_change_gets_its_pattern_and_its_replacement() -> None:
+    settled = ruled_arguments("replace", "전화번호 가운데 네 자리만 **** 로 가려줘: 010-4821-7730")
+    assert re.sub(settled["pattern"], settled["replacement"], "010-4821-7730") == "010-****-7730"
+    settled = ruled_arguments("split", "split the CSV row at commas, not inside quotes")
+    assert re.split(settled["pattern"], 'a,"b, c",d') == ["a", '"b, c"', "d"]

@@ -66,6 +66,7 @@ SAFE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", EXPONENTIAL)
 def test_exponential_patterns_are_caught(pattern: str) -> None:
     finding = examine(pattern, 0)
@@ -110,6 +111,7 @@ def test_steep_polynomials_are_not_taken_for_exponential(pattern: str) -> None:
     assert examine(pattern, 0).verdict == "polynomial"
 
 
+@pytest.mark.slow
 def test_a_check_proves_itself() -> None:
     told = check("(a+)+$", "en", "")
     assert told["verdict"] == "exponential"
@@ -131,6 +133,7 @@ def test_a_safe_check_says_so_in_both_languages() -> None:
     assert "Safe" in check(r"^\d+$", "en", "")["reason"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "rewrite"),
     [

@@ -20,6 +20,8 @@ from mcp_servers.retrieval.server import ENGINE
 from mcp_servers.serving import build
 from tests.mcp_servers.test_retrieval_text import pdf_bytes
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(os.environ.get("DURE_DATA") or Path(__file__).parents[3] / "shared" / "data")
 
 SEOUL = "서울은 대한민국의 수도이다. 한강이 도시를 가로질러 흐른다."
@@ -276,7 +278,6 @@ async def test_unchanged_is_left_changed_is_replaced_and_removed_is_gone(home: P
         assert "empty" in await call.error("search", query="tea")
 
 
-@pytest.mark.slow
 async def test_a_job_can_be_cancelled_and_keeps_what_it_embedded(home: Path) -> None:
     for name in ("a", "b"):
         text = "".join(f"{name} 문서의 {n}번째 문장은 서로 다르다. " for n in range(900))
@@ -346,7 +347,6 @@ def test_the_server_module_imports_light() -> None:
     assert json.loads(out.stdout) == []
 
 
-@pytest.mark.slow
 async def test_the_textbook_is_indexed_and_searched_quickly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

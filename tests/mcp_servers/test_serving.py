@@ -19,11 +19,14 @@ import pytest
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
-from mcp.client.streamable_http import streamablehttp_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 
 from mcp_servers.catalog import SERVERS
 from mcp_servers.http import is_loopback
 from tests.conftest import DURE, ROOT, Dure, environment, eventually
+
+pytestmark = pytest.mark.slow
 
 TALKING = [sys.executable, "-m", "tests.mcp_servers.talking"]
 COMMANDS = {
@@ -219,7 +222,7 @@ async def tools_of(streams: Any) -> list[str]:
 
 async def test_http_on_loopback_serves_local_clients_and_refuses_foreign_sites(dure: Dure) -> None:
     async with serving(dure, "--transport", "http") as address:
-        async with streamablehttp_client(f"{address}/mcp") as streams:
+        async with streamable_http_client(f"{address}/mcp") as streams:
             assert "regex_findall" in await tools_of(streams)
         port = address.rpartition(":")[2]
         assert await status(address) == 200
@@ -246,7 +249,8 @@ async def test_with_a_token_every_request_needs_it(host: str, dure: Dure) -> Non
         assert await status(address, Authorization="s3cret") == 401
         assert await status(address, Authorization="Bearer s3cret") == 200
         headers = {"Authorization": "Bearer s3cret"}
-        async with streamablehttp_client(f"{address}/mcp", headers) as streams:
+        client = create_mcp_http_client(headers)
+        async with client, streamable_http_client(f"{address}/mcp", http_client=client) as streams:
             assert "regex_findall" in await tools_of(streams)
 
 
