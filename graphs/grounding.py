@@ -24,7 +24,10 @@ _CANDIDATE = re.compile(
 )
 _LABELLED = re.compile(r"(?:^|[|\n/→])([^:|\n/→]{1,40})[:：][ \t]*([^|\n]+?)[ \t]*(?=$|[|\n])")
 """`role: text`, in a line or a cell of its own."""
+_UNMISTAKABLE = re.compile(r"\\[dwsDWS]|\[[^\]]+\][+*?{]|\)[+*?{]|^\^.+\$$")
+"""What stands in patterns and hardly ever in other quoted text."""
 _NEAR = 24  # characters before a quote in which its role is named
+_AROUND = 12  # characters that the words around a quoted text may take ("문자열 '...'")
 _CLOSE = 0.8
 _CLOSE_PATTERN = 0.6  # one wrong escape changes many characters of a short pattern
 
@@ -44,9 +47,10 @@ def _text(arguments: dict[str, Any], quoted: Sequence[str]) -> dict[str, Any]:
     """The one quote that is no other argument, where the model cut it or took words around it."""
     text = arguments.get("text")
     free = [quote for quote in quoted if quote not in arguments.values() or quote == text]
-    if isinstance(text, str) and len(free) == 1 and (text in free[0] or free[0] in text):
-        return {"text": free[0]}
-    return {}
+    if not isinstance(text, str) or len(free) != 1:
+        return {}
+    cut, widened = text in free[0], free[0] in text and len(text) - len(free[0]) <= _AROUND
+    return {"text": free[0]} if cut or widened else {}
 
 
 def _exact(name: str, value: str, quoted: Sequence[str], request: str) -> str:
@@ -56,7 +60,15 @@ def _exact(name: str, value: str, quoted: Sequence[str], request: str) -> str:
     pattern = value.replace("\x08", r"\b")
     words = [word for word in request.split() if re.search(r"[\\\[\](){}^$*+]", word)]
     shaped = [text for text in (*quoted, *words) if _is_pattern(text)]
-    return _nearest(pattern, shaped, request, _CLOSE_PATTERN)
+    given = [text for text in quoted if _is_pattern(text) and _UNMISTAKABLE.search(text)]
+    if len(given) == 1:
+        return given[0]
+    pattern = _nearest(pattern, shaped, request, _CLOSE_PATTERN)
+    if pattern in request or not re.search("[가-힣]", request):
+        return pattern
+    # A particle stands right after a word ("010-1234-5678은"): to the model a boundary, and to
+    # Python one only where Hangul does not count as a letter.
+    return pattern if re.search("[가-힣]", pattern) else pattern.replace(r"\b", r"(?a:\b)")
 
 
 def _is_pattern(text: str) -> bool:

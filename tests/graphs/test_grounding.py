@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from graphs.grounding import grounded
@@ -67,3 +69,21 @@ def test_the_one_quote_is_the_text_whole_and_alone() -> None:
 def test_prose_in_brackets_is_no_pattern() -> None:
     asked = 'how often is "error" a word here? (errors don\'t count) error errors'
     assert grounded({"pattern": "\berrors?\b"}, asked)["pattern"] == r"\berrors?\b"
+
+
+def test_the_one_pattern_that_the_request_quotes_is_the_pattern() -> None:
+    asked = "`^(\\d+|\\d+\\.)*x$` 사용자 입력에 써도 안전해?"
+    assert grounded({"pattern": "[0-9]x"}, asked)["pattern"] == r"^(\d+|\d+\.)*x$"
+    asked = "split at pipes: `alice | bob||carol`"
+    assert grounded({"pattern": r"\s*\|+\s*"}, asked)["pattern"] == r"\s*\|+\s*"
+
+
+def test_a_quote_inside_the_text_is_not_the_text() -> None:
+    text = 'Hello <a href="/about">us</a>'
+    assert grounded({"text": text}, f"Strip the tags: {text}")["text"] == text
+
+
+def test_a_word_ends_before_a_korean_particle() -> None:
+    asked = "주문 번호를 뽑아줘: A-1204는 발송, B-77도 발송"
+    pattern = grounded({"pattern": r"\b[A-Z]-\d+\b"}, asked)["pattern"]
+    assert re.findall(pattern, asked) == ["A-1204", "B-77"]

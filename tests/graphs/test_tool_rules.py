@@ -71,3 +71,27 @@ def test_a_known_change_gets_its_pattern_and_its_replacement() -> None:
     assert re.sub(settled["pattern"], settled["replacement"], "010-4821-7730") == "010-****-7730"
     settled = ruled_arguments("split", "split the CSV row at commas, not inside quotes")
     assert re.split(settled["pattern"], 'a,"b, c",d') == ["a", '"b, c"', "d"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "text", "found"),
+    [
+        (
+            "휴대폰 번호를 전부 뽑아줘",
+            "번호는 010-2847-1193이고 02-512-8890",
+            ["010-2847-1193"],
+        ),
+        ("전화번호를 다 뽑아줘", "02-512-8890입니다, +82-10-1234는 아님", ["02-512-8890"]),
+        ("날짜를 다 뽑아줘", "2024-05-17은 금, 3월 5일은 화", ["2024-05-17", "3월 5일"]),
+        ("IP 주소를 다 찾아줘", "서버 10.0.3.7에서 172.16.5.201로", ["10.0.3.7", "172.16.5.201"]),
+        ("시각만 뽑아줘", "14:05에 시작, 09:30:15까지", ["14:05", "09:30:15"]),
+        ("pull all hex colours", "#333 and #FAFAFA은 회색", ["#333", "#FAFAFA"]),
+        ("멘션을 다 찾아줘", "@dure_bot, mail a@b.kr", ["@dure_bot"]),
+        ("extract all percentages", "3.5% 올라 12 %", ["3.5%", "12 %"]),
+    ],
+)
+def test_things_known_by_name_are_found_also_before_a_particle(
+    asked: str, text: str, found: list[str]
+) -> None:
+    pattern = ruled_arguments("findall", asked)["pattern"]
+    assert [match[0] for match in re.finditer(pattern, text)] == found
