@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
@@ -22,21 +22,30 @@ _ANSWER = {
 }
 
 
-def reply_schema(tools: Sequence[dict[str, Any]], tool_choice: str | None) -> dict[str, Any]:
+def reply_schema(
+    tools: Sequence[dict[str, Any]],
+    tool_choice: str | None,
+    settled: Mapping[str, Collection[str]] | None = None,
+) -> dict[str, Any]:
     """`anyOf` the tools, and an answer unless a tool is required.
 
     `tools` are OpenAI function dicts; `tool_choice` is None or "auto", "any" (or "required"), or
-    one tool's name.
+    one tool's name. `settled` names, for each tool, arguments that the model need not write.
     """
     named = [tool for tool in tools if tool["name"] == tool_choice]
-    branches = [_call_schema(tool) for tool in named or tools]
+    branches = [
+        _call_schema(tool, (settled or {}).get(tool["name"], ())) for tool in named or tools
+    ]
     if tool_choice in (None, "auto"):
         branches.append(_ANSWER)
     return {"anyOf": branches}
 
 
-def _call_schema(tool: dict[str, Any]) -> dict[str, Any]:
+def _call_schema(tool: dict[str, Any], settled: Collection[str]) -> dict[str, Any]:
     arguments = _inline(tool.get("parameters") or {"type": "object", "properties": {}})
+    for name in settled:
+        arguments["properties"].pop(name, None)
+    arguments["required"] = [n for n in arguments.get("required", []) if n not in settled]
     arguments.setdefault("additionalProperties", False)
     return {
         "type": "object",

@@ -87,7 +87,10 @@ class EmbeddedChatModel(BaseChatModel):
         tool_choice: str | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Bind tools; `tool_choice` is None or "auto", "any" or "required", or a tool's name."""
+        """Bind tools; `tool_choice` is None or "auto", "any" or "required", or a tool's name.
+
+        `settled` names, for each tool, arguments that the model shall not write.
+        """
         functions = [convert_to_openai_tool(tool)["function"] for tool in tools]
         return self.bind(tools=functions, tool_choice=tool_choice, **kwargs)
 
@@ -250,7 +253,8 @@ class EmbeddedChatModel(BaseChatModel):
         if options.get("stop"):
             request["stop"] = options["stop"]
         if tools:
-            schema = {"name": "reply", "schema": reply_schema(tools, choice)}
+            reply = reply_schema(tools, choice, options.get("settled"))
+            schema = {"name": "reply", "schema": reply}
             request["response_format"] = {"type": "json_schema", "json_schema": schema}
         return request
 

@@ -25,7 +25,8 @@ from graphs.similarity import ExampleClassifier
 from graphs.specialist import Expertise, Specialist, build_specialist
 from graphs.state import Turn
 from graphs.tool_calls import without, without_language
-from prompts import prompt, router_examples
+from graphs.worked import WorkedExamples
+from prompts import prompt, router_examples, worked_examples
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -123,7 +124,11 @@ def _builder(
         allowed, ask_first = approvals.split(tools, False)
         if agent.name == "regex":
             allowed.append(pattern_tool(chosen.model, offered))
-        expertise = Expertise(agent.name, prompt(agent.prompt), allowed, agent.renderers, ask_first)
+        shown = worked_examples(agent.name)
+        examples = WorkedExamples(shown, request_features) if shown else None
+        expertise = Expertise(
+            agent.name, prompt(agent.prompt), allowed, agent.renderers, ask_first, examples
+        )
         specialist = build_specialist(
             expertise, chosen.model, small=chosen.small, step_limit=step_limit
         )

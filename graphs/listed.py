@@ -8,35 +8,61 @@ from __future__ import annotations
 
 import re
 from itertools import product, zip_longest
+from typing import Any
 
 _ROLE = re.compile(
     r"(?P<true>y_?true|\btrue\b(?! ?(pos|neg))|truth|actual(ly)?|gold|(?<!predicted )\blabels?\b"
-    r"|\brefs?\b|references?|answers?(?= were)|정답|실제|참조|기준|레퍼런스)"
-    r"|(?P<predicted>y_?pred|\bpred\w*|guess\w*|\bmodel\b|systems?\b|outputs?|hyp\w*|candidates?"
-    r"|예측|추측|모델|번역|출력|후보|시스템)",
+    r"|\brefs?\b|references?|answers?(?= were)|\bhuman|정답|실제|참조|기준|레퍼런스|사람|모범)"
+    r"|(?P<predicted>y_?pred|\bpred\w*|guess\w*|\bmodel\b|systems?\b|outputs?|hyp\w*|candidates?|\bmt\b"
+    r"|예측|추측|모델|번역|출력|후보|시스템|생성)",
     re.IGNORECASE,
 )
 _BRACKETS = re.compile(r"\[([^\]]+)\]")
 _ITEM = re.compile(r"\"([^\"]*)\"|'([^']*)'|([^,\s][^,]*)")
 _ARROW = re.compile(r"([^\n,;:]+?)\s*(?:->|→|=>)\s*([^\n,;]+)")
+_SLASH = re.compile(r"\(([^()/\n]+?)\s*/\s*([^()/\n]+?)\)")
 _NUMBERED = re.compile(
     r"^\W*(?P<role>\D{2,20}?)[ _]?(?P<number>\d+)\s*[:：.)]\s*(?P<text>.+)$", re.M
 )
+_SAID = re.compile(
+    r"^\W*(?:\d+\W+)?(?P<role>[^\d:：\n]{2,20}?)[ _]?[A-Z\d]?\s*[:：]\s*(?P<text>\S.*)$", re.M
+)
+_HEAD = re.compile(r"^\W*(?P<role>[^:：\]\n]{2,30}?)\s*(?:\([^)\n]*\))?\s*[:：\]]\W*$")
 _CELL = re.compile(r"\s*[,\t|]\s*")
 
-Lists = tuple[list[str], list[str]]
+Lists = tuple[list[Any], list[str]]
+"""True and predicted; a true one may itself be a list, of several references."""
 
 
 def listed(request: str) -> Lists | None:
     """The true and the predicted list of a request, or None where that is not plain to see."""
-    return _pairs(request) or _columns(request) or _numbered(request) or _labelled(request)
+    readers = (_pairs, _columns, _numbered, _alternating, _blocks, _labelled)
+    return next((lists for reader in readers if (lists := reader(request))), None)
+
+
+def headed(request: str) -> Lists | None:
+    """The lines below a heading of either kind ("System output:", "[정답 요약]")."""
+    found: dict[str, list[str]] = {"true": [], "predicted": []}
+    current: list[str] | None = None
+    for line in request.splitlines():
+        head = _HEAD.match(line)
+        if head:
+            role = _role(head["role"])
+            current = found[role] if role else None
+        elif current is not None and line.strip():
+            current.append(line.strip(" -*\"'"))
+        elif current:
+            current = None
+    equal = len(found["true"]) == len(found["predicted"]) > 0
+    return (found["true"], found["predicted"]) if equal else None
 
 
 def _pairs(request: str) -> Lists | None:
-    """`actual -> predicted` in one line or in many."""
-    rows = [(a.strip(), b.strip()) for a, b in _ARROW.findall(request)]
-    heads = [row for row in rows if _role(row[0]) and _role(row[1])]
-    rows = [row for row in rows if row not in heads]
+    """`actual -> predicted` or `(actual / predicted)`, in one line or in many."""
+    found = max(_ARROW.findall(request), _SLASH.findall(request), key=len)
+    rows = [(a.strip(), b.strip()) for a, b in found]
+    heads = [row for row in rows[:1] if _role(row[0])]
+    rows = rows[len(heads) :]
     if len(rows) < 2:
         return None
     roles = [_role(heads[0][0])] if heads else [_kind(m) for m in _ROLE.finditer(request)]
@@ -72,6 +98,31 @@ def _numbered(request: str) -> Lists | None:
         return None
     order = sorted(true)
     return [true[n] for n in order], [predicted[n] for n in order]
+
+
+def _alternating(request: str) -> Lists | None:
+    """`translation: ...` and then its `reference: ...`, one or more, again and again."""
+    lines = [(_role(line["role"]), line["text"].strip(" \"'")) for line in _SAID.finditer(request)]
+    said = [(role, text) for role, text in lines if role]
+    backwards = said[:1] != [] and said[0][0] == "true"  # each reference before its translation
+    predicted: list[str] = []
+    true: list[list[str]] = []
+    for role, text in said[::-1] if backwards else said:
+        if role == "predicted":
+            predicted.append(text)
+            true.append([])
+        elif true:
+            true[-1].append(text)
+    if len(predicted) < 2 or not all(true):
+        return None
+    order = -1 if backwards else 1
+    single = [texts[0] if len(texts) == 1 else texts[::order] for texts in true]
+    return single[::order], predicted[::order]
+
+
+def _blocks(request: str) -> Lists | None:
+    found = headed(request)
+    return found if found and len(found[0]) > 1 else None
 
 
 def _labelled(request: str) -> Lists | None:

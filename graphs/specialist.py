@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -23,9 +23,11 @@ from langgraph.config import get_stream_writer
 
 from graphs.language import Language, language_of, strays_from
 from graphs.limits import STOPPED, FinishOnResult, KeepLimits, rejected, this_run
+from graphs.settled import settled
 from graphs.state import Step, Turn
 from graphs.tool_calls import ASKED, AnnounceToolCalls, steps_of
 from graphs.tool_rules import ruled_tool
+from graphs.worked import WorkedExamples
 from prompts import say
 
 Render = Callable[[Any, Language], str]
@@ -46,7 +48,7 @@ class Expertise:
     """What makes one specialist differ from another.
 
     `renderers` name the tools whose result already is the answer; `ask_first` the tools that
-    wait for the user's approval.
+    wait for the user's approval; `examples` are shown to a small model.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Expertise:
     tools: Sequence[BaseTool] = ()
     renderers: Mapping[str, Render] = field(default_factory=dict)
     ask_first: frozenset[str] = frozenset()
+    examples: WorkedExamples | None = None
 
 
 def build_specialist(
@@ -65,7 +68,7 @@ def build_specialist(
     and a repeated call all end in an answer that says so, never in an exception.
     """
     middleware: list[AgentMiddleware[Any, Any]] = [
-        GuideTheModel(expertise.name, must_use_tool=small and bool(expertise.renderers)),
+        GuideTheModel(expertise, small=small),
         KeepLimits(step_limit),
         AnnounceToolCalls(expertise.name, approved=expertise.ask_first),
     ]
@@ -140,14 +143,16 @@ def answer_message(text: str, run: Sequence[Any]) -> AIMessage:
 class GuideTheModel(AgentMiddleware):
     """Says last in the prompt in which language to answer, checks it, and asks once more.
 
-    `must_use_tool` makes the first reply a tool call, the one that the request's words settle
-    where they do: a small model would rather guess a number than compute it.
+    The first reply of a `small` model that has tools whose result is the answer must be a tool
+    call, the one that the request's words settle where they do: it would rather guess a number
+    than compute it. It sees worked examples, and writes no argument that the request settles.
     """
 
-    def __init__(self, agent: str, *, must_use_tool: bool) -> None:
+    def __init__(self, expertise: Expertise, *, small: bool) -> None:
         super().__init__()
-        self._agent = agent
-        self._must_use_tool = must_use_tool
+        self._agent = expertise.name
+        self._examples = expertise.examples
+        self._must_use_tool = small and bool(expertise.renderers)
 
     async def awrap_model_call(
         self,
@@ -158,9 +163,20 @@ class GuideTheModel(AgentMiddleware):
         language = language_of(asked)
         if self._must_use_tool and not this_run(request.messages):
             ruled = ruled_tool(self._agent, asked)
-            offered = {tool.name for tool in request.tools if isinstance(tool, BaseTool)}
+            offered = {tool.name: tool for tool in request.tools if isinstance(tool, BaseTool)}
             choice = ruled if ruled in offered else "any"
-            return await handler(request.override(tool_choice=choice))
+            known = {
+                name: sorted(settled(name, tool.args, asked)) for name, tool in offered.items()
+            }
+            messages = request.messages
+            if self._examples and not (ruled in offered and _complete(offered[ruled], known)):
+                shown = self._examples.nearest(asked, ruled if ruled in offered else None)
+                messages = [*messages[:-1], *shown, messages[-1]]
+            return await handler(
+                request.override(
+                    messages=messages, tool_choice=choice, model_settings={"settled": known}
+                )
+            )
         response = await handler(_reminded(request, say("answer_language", language)))
         reply = response.result[-1]
         strayed = (
@@ -173,6 +189,13 @@ class GuideTheModel(AgentMiddleware):
             again = _reminded(request, say("answer_language_again", language))
             response = await handler(again)
         return response
+
+
+def _complete(tool: BaseTool, settled: Mapping[str, Collection[str]]) -> bool:
+    """Whether the request settles every argument that the tool cannot do without."""
+    schema = tool.args_schema
+    required = schema.get("required", []) if isinstance(schema, dict) else tool.args
+    return set(required) <= set(settled[tool.name])
 
 
 def _reminded(request: ModelRequest[Any], reminder: str) -> ModelRequest[Any]:

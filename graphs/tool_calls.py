@@ -16,8 +16,8 @@ from langgraph.types import Command
 
 from graphs.grounding import grounded
 from graphs.language import language_of
+from graphs.settled import settled
 from graphs.state import Step
-from graphs.tool_rules import ruled_arguments
 
 SPEAKS = "speaks"
 """Key in a tool's metadata: it takes the language of the request."""
@@ -119,7 +119,8 @@ class AnnounceToolCalls(AgentMiddleware):
         arguments = dict(request.tool_call["args"])
         if request.tool_call["name"] not in self._approved:
             arguments = grounded(arguments, asked)
-            arguments |= ruled_arguments(request.tool_call["name"], asked)
+            if request.tool:
+                arguments |= settled(request.tool.name, request.tool.args, asked)
         if request.tool and (request.tool.metadata or {}).get(SPEAKS):
             arguments["language"] = language_of(asked)
         call: ToolCall = {**request.tool_call, "args": arguments}

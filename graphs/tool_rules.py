@@ -37,10 +37,12 @@ def ruled_arguments(tool: str, request: str) -> dict[str, Any]:
     asked = _asked(request)
     settled: dict[str, Any] = {}
     for rule in _rules()["set"]:
+        if tool not in rule["tools"]:
+            continue
         # A count stands among the data; a word that settles something stands in the asking.
         counts = "(?P<number>" in rule["pattern"]
         found = re.search(rule["pattern"], request if counts else asked, re.IGNORECASE)
-        if rule["tool"] != tool or not found:
+        if not found:
             continue
         if counts:
             settled[rule["argument"]] = int(found["number"].replace(",", ""))

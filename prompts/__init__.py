@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 
 @cache
@@ -34,3 +36,12 @@ def router_examples() -> dict[str, tuple[str, ...]]:
                 line[2:].strip() for line in lines if line.startswith("- ")
             )
     return found
+
+
+@cache
+def worked_examples(agent: str) -> tuple[Any, ...]:
+    """Requests of an agent with their right tool calls, from `prompts/worked/<agent>.jsonl`."""
+    file = files(__name__).joinpath("worked", f"{agent}.jsonl")
+    if not file.is_file():
+        return ()
+    return tuple(map(json.loads, file.read_text(encoding="utf-8").splitlines()))

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from graphs.grounding import grounded
+from graphs.settled import settled
 
 
 @pytest.mark.parametrize(
@@ -73,9 +74,25 @@ def test_prose_in_brackets_is_no_pattern() -> None:
 
 def test_the_one_pattern_that_the_request_quotes_is_the_pattern() -> None:
     asked = "`^(\\d+|\\d+\\.)*x$` 사용자 입력에 써도 안전해?"
-    assert grounded({"pattern": "[0-9]x"}, asked)["pattern"] == r"^(\d+|\d+\.)*x$"
+    assert settled("check", ["pattern"], asked)["pattern"] == r"^(\d+|\d+\.)*x$"
     asked = "split at pipes: `alice | bob||carol`"
+    assert "pattern" not in settled("split", ["pattern"], asked)
     assert grounded({"pattern": r"\s*\|+\s*"}, asked)["pattern"] == r"\s*\|+\s*"
+
+
+def test_what_stands_below_the_first_line_is_the_text() -> None:
+    asked = "화살표에서 나눠줘. '->' 와 '=>' 둘 다야\n접수 -> 심사=>발송"
+    whole = "접수 -> 심사=>발송"
+    for taken in ("화살표에서 나눠줘.", "접수 -> 심사", whole):
+        assert grounded({"text": taken}, asked)["text"] == whole
+    assert grounded({"text": "a1"}, "find digits\na1\nis that all?")["text"] == "a1"
+    assert grounded({"text": "k"}, "grep k\nlog: k is one letter of a long line")["text"] == "k"
+
+
+def test_texts_under_headings_have_the_roles_of_their_headings() -> None:
+    asked = "ROUGE 부탁해요\n\n[모델 요약]\n비가 온다\n\n[정답 요약]\n비가 많이 온다"
+    mended = grounded({"candidate": "x", "reference": "y"}, asked)
+    assert mended == {"candidate": "비가 온다", "reference": "비가 많이 온다"}
 
 
 def test_a_quote_inside_the_text_is_not_the_text() -> None:

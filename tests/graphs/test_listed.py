@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from graphs.grounding import grounded
 from graphs.listed import listed
+from graphs.settled import settled
 
 TRUE, PREDICTED = ["a", "b", "a"], ["a", "a", "b"]
 
@@ -23,6 +23,11 @@ TRUE, PREDICTED = ["a", "b", "a"], ["a", "a", "b"]
         "Here is each prediction => actual label:\na => a\na => b\nb => a",
         "actual,predicted\na,a\nb,a\na,b",
         "id,predicted,actual\n1,a,a\n2,a,b\n3,b,a",
+        "(model / true)\n(a / a)\n(a / b)\n(b / a)",
+        "Each pair is (said by the model / where it belongs)\n(a / a)\n(a / b)\n(b / a)",
+        "Output:\na\na\nb\n\nReferences (same order):\na\nb\na\n\nThanks!",
+        "1. 번역: a\n   참조: a\n2. 번역: a\n   참조: b\n3. 번역: b\n   참조: a",
+        "참조: a\nMT: a\n참조: b\nMT: a\n참조: a\nMT: b",
         "| 번호 | 실제 | 모델 |\n|---|---|---|\n| 1 | a | a |\n| 2 | b | a |\n| 3 | a | b |",
     ],
 )
@@ -33,6 +38,11 @@ def test_roles_and_order_are_those_of_the_request(request_text: str) -> None:
 def test_numbered_lines_keep_whole_sentences() -> None:
     request = "번역 1: 나는 간다\n번역 2: 비가 온다\n정답 2: 비가 와\n정답 1: 나는 가"
     assert listed(request) == (["나는 가", "비가 와"], ["나는 간다", "비가 온다"])
+
+
+def test_several_references_stay_with_their_translation() -> None:
+    request = "[1] MT: a b\n참조 A: c\n참조 B: d\n[2] MT: e f\n참조 A: g\n참조 B: h"
+    assert listed(request) == ([["c", "d"], ["g", "h"]], ["a b", "e f"])
 
 
 def test_bracketed_lists_of_unequal_lengths_reach_the_tool_that_says_so() -> None:
@@ -56,9 +66,6 @@ def test_what_is_not_plain_is_left_to_the_model(request_text: str) -> None:
 
 def test_only_arguments_that_take_two_lists_are_replaced() -> None:
     request = "y_true = [1, 0], y_pred = [1, 1]"
-    mended = grounded({"y_true": ["1"], "y_pred": ["0"]}, request)
-    assert mended == {"y_true": ["1", "0"], "y_pred": ["1", "1"]}
-    assert grounded({"candidate": "x", "references": ["y"]}, request) == {
-        "candidate": "x",
-        "references": ["y"],
-    }
+    lists = {"y_true": ["1", "0"], "y_pred": ["1", "1"]}
+    assert settled("classification", ["y_true", "y_pred"], request) == lists
+    assert settled("bleu", ["candidate", "references"], request) == {}

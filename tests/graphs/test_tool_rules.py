@@ -43,7 +43,10 @@ def test_words_settle_the_tool(agent: str, asked: str, tool: str | None) -> None
         ("classification", "스팸을 양성으로. 실제 스팸,정상 예측 정상,스팸", {"positive": "스팸"}),
         ("classification", "spam as positive; true spam,ham", {"positive": "spam"}),
         ("classification", "무엇을 양성으로 볼까? 실제 1,0", {}),
-        ("replace", "swap only the first one", {"count": 1}),
+        ("replace", "swap only the first one", {"count": 1, "flags": ""}),
+        ("replace", "대소문자 상관없이 다 바꿔줘", {"count": 0, "flags": "i"}),
+        ("findall", "the word, ignoring upper/lower case", {"flags": "i"}),
+        ("findall", "each line that starts with #", {}),
         ("ngrams", "단어 바이그램", {"n": 2, "unit": "words"}),
         ("ngrams", "문자열을 3-gram으로", {"n": 3}),
         ("bleu", "BLEU, step by step", {"explain": True}),
@@ -63,7 +66,7 @@ def test_words_settle_arguments(tool: str, asked: str, settled: dict[str, Any]) 
 def test_a_thing_known_by_name_gets_its_pattern_unless_the_user_gives_one() -> None:
     assert "pattern" in ruled_arguments("findall", "pull all the hex colours")
     assert "pattern" in ruled_arguments("search", "HH:MM:SS 형식 시각이 어디 있어?")
-    assert ruled_arguments("findall", "이메일을 `\\S+@\\S+` 로 찾아줘") == {}
+    assert "pattern" not in ruled_arguments("findall", "이메일을 `\\S+@\\S+` 로 찾아줘")
 
 
 def test_a_known_change_gets_its_pattern_and_its_replacement() -> None:

@@ -1,0 +1,27 @@
+"""Arguments that the request itself settles, so that no model needs to write them.
+
+Words that fix an option, lists written out, the one pattern that is quoted: what code can read,
+it reads. A model that writes less is also faster and cannot lose its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from graphs.listed import listed
+from graphs.quoted import given_pattern
+from graphs.tool_rules import ruled_arguments
+
+_LISTS = (("y_true", "y_pred"), ("references", "candidates"))
+
+
+def settled(tool: str, names: Collection[str], request: str) -> dict[str, Any]:
+    """The arguments of a tool with these argument names that the request settles."""
+    found: dict[str, Any] = {}
+    if "pattern" in names and (pattern := given_pattern(request)):
+        found["pattern"] = pattern
+    for true, predicted in _LISTS:
+        if true in names and predicted in names and (lists := listed(request)):
+            found |= {true: lists[0], predicted: lists[1]}
+    return found | ruled_arguments(tool, request)
