@@ -17,8 +17,9 @@ from langchain.agents.middleware import (
     ModelResponse,
 )
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall
 from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.config import get_stream_writer
 
 from graphs.language import Language, language_of, strays_from
@@ -162,21 +163,7 @@ class GuideTheModel(AgentMiddleware):
         asked = last_request(request.messages)
         language = language_of(asked)
         if self._must_use_tool and not this_run(request.messages):
-            ruled = ruled_tool(self._agent, asked)
-            offered = {tool.name: tool for tool in request.tools if isinstance(tool, BaseTool)}
-            choice = ruled if ruled in offered else "any"
-            known = {
-                name: sorted(settled(name, tool.args, asked)) for name, tool in offered.items()
-            }
-            messages = request.messages
-            if self._examples and not (ruled in offered and _complete(offered[ruled], known)):
-                shown = self._examples.nearest(asked, ruled if ruled in offered else None)
-                messages = [*messages[:-1], *shown, messages[-1]]
-            return await handler(
-                request.override(
-                    messages=messages, tool_choice=choice, model_settings={"settled": known}
-                )
-            )
+            return await self._tool_call(request, handler, asked)
         response = await handler(_reminded(request, say("answer_language", language)))
         reply = response.result[-1]
         strayed = (
@@ -190,12 +177,35 @@ class GuideTheModel(AgentMiddleware):
             response = await handler(again)
         return response
 
+    async def _tool_call(
+        self,
+        request: ModelRequest[Any],
+        handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
+        asked: str,
+    ) -> ModelResponse[Any]:
+        """A call of the tool that is asked for; where the request settles it, without the model."""
+        offered = {tool.name: tool for tool in request.tools if isinstance(tool, BaseTool)}
+        known = {name: settled(name, tool.args, asked) for name, tool in offered.items()}
+        ruled = ruled_tool(self._agent, asked)
+        if ruled not in offered:
+            ruled = None
+        elif set(_required(offered[ruled])) <= known[ruled].keys():
+            call = ToolCall(name=ruled, args=known[ruled], id=f"call_{ruled}", type="tool_call")
+            return ModelResponse(result=[AIMessage("", tool_calls=[call])])
+        shown = self._examples.nearest(asked, ruled) if self._examples else []
+        return await handler(
+            request.override(
+                messages=[*request.messages[:-1], *shown, request.messages[-1]],
+                tool_choice=ruled or "any",
+                model_settings={"settled": {name: sorted(args) for name, args in known.items()}},
+            )
+        )
 
-def _complete(tool: BaseTool, settled: Mapping[str, Collection[str]]) -> bool:
-    """Whether the request settles every argument that the tool cannot do without."""
-    schema = tool.args_schema
-    required = schema.get("required", []) if isinstance(schema, dict) else tool.args
-    return set(required) <= set(settled[tool.name])
+
+def _required(tool: BaseTool) -> Collection[str]:
+    """The arguments that a tool cannot do without."""
+    parameters = convert_to_openai_tool(tool)["function"].get("parameters", {})
+    return parameters.get("required", [])
 
 
 def _reminded(request: ModelRequest[Any], reminder: str) -> ModelRequest[Any]:

@@ -89,6 +89,13 @@ def test_a_tool_without_parameters_takes_none() -> None:
     assert not accepts(reply_schema([PING], "ping"), {"tool": "ping", "arguments": {"x": 1}})
 
 
+def test_settled_arguments_are_not_written() -> None:
+    schema = reply_schema(TOOLS, "search", {"search": ["query"]})
+    assert accepts(schema, {"tool": "search", "arguments": {"top": 3}})
+    assert not accepts(schema, CALL)
+    assert accepts(reply_schema(TOOLS, "any", {"ping": []}), CALL)
+
+
 def test_references_are_written_out_where_they_stand() -> None:
     schema = reply_schema([NOTE], "any")
     assert "$ref" not in json.dumps(schema) and "$defs" not in json.dumps(schema)

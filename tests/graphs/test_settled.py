@@ -1,0 +1,60 @@
+"""What the request settles is not asked of the model; what is settled whole needs no model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.tools import BaseTool, tool
+from langgraph.graph import END, START, StateGraph
+
+from graphs.settled import settled
+from graphs.specialist import Expertise, build_specialist
+from graphs.state import Turn
+from graphs.worked import WorkedExamples
+from tests.graphs.scripted import Scripted, calling
+
+
+@tool
+async def explain(pattern: str, flags: str = "") -> dict[str, str]:
+    """Explain a pattern."""
+    return {"pattern": pattern, "flags": flags}
+
+
+async def ask(request: str, *replies: AIMessage) -> tuple[Turn, Scripted]:
+    model = Scripted(replies=list(replies))
+    tools: tuple[BaseTool, ...] = (explain,)
+    examples = WorkedExamples(
+        [{"request": "what is a+?", "tool": "explain", "arguments": {"pattern": "a+"}}],
+        lambda texts: [[1.0] for _ in texts],
+    )
+    shown = {"explain": lambda result, language: str(result["pattern"])}
+    expertise = Expertise("regex", "You explain.", tools, shown, frozenset(), examples)
+    graph = StateGraph(Turn)
+    graph.add_node("regex", build_specialist(expertise, model, small=True, step_limit=4))
+    graph.add_edge(START, "regex")
+    graph.add_edge("regex", END)
+    start: Turn = {"messages": [HumanMessage(request)]}
+    outcome: Any = await graph.compile().ainvoke(start)
+    return outcome, model
+
+
+async def test_a_call_that_the_request_settles_is_made_without_the_model() -> None:
+    turn, model = await ask(r"`(\w+\s?)*$` 무슨 뜻이야?")
+    assert model.asked == []
+    (step,) = turn["steps"]
+    assert step["arguments"] == {"pattern": r"(\w+\s?)*$"}
+    assert turn["messages"][-1].text == r"(\w+\s?)*$"
+
+
+async def test_a_call_that_is_not_settled_is_the_models_after_a_worked_example() -> None:
+    turn, model = await ask("무슨 뜻이야? a*b", calling("explain", pattern="a*b"))
+    assert [step["arguments"]["pattern"] for step in turn["steps"]] == ["a*b"]
+    spoken = [(said.type, said.text) for said in model.asked[0] if said.type != "system"]
+    assert spoken == [("human", "what is a+?"), ("ai", ""), ("human", "무슨 뜻이야? a*b")]
+
+
+def test_two_patterns_or_none_settle_nothing() -> None:
+    assert settled("explain", ["pattern"], r"`\d+` and `\w+`?") == {}
+    assert settled("explain", ["pattern"], "'hello there' 무슨 뜻이야?") == {}
+    assert settled("explain", ["text"], r"`\d+`?") == {}
