@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -202,10 +202,11 @@ class GuideTheModel(AgentMiddleware):
         )
 
 
-def _required(tool: BaseTool) -> Collection[str]:
+def _required(tool: BaseTool) -> list[str]:
     """The arguments that a tool cannot do without."""
     parameters = convert_to_openai_tool(tool)["function"].get("parameters", {})
-    return parameters.get("required", [])
+    required: list[str] = parameters.get("required", [])
+    return required
 
 
 def _reminded(request: ModelRequest[Any], reminder: str) -> ModelRequest[Any]:
