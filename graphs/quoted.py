@@ -12,6 +12,8 @@ _SYMBOLS = re.compile(r"[\\\[\](){}^$*+.|]")
 _UNMISTAKABLE = re.compile(r"\\[dwsDWS]|\[[^\]]+\][+*?{]|\)[+*?{]|^\^.+\$$")
 """What stands in patterns and hardly ever in other quoted text."""
 
+_ENDS = re.compile(r"[가-힣.,?!:;\"'`”’]$")
+
 Quote = tuple[re.Match[str], str]
 
 
@@ -21,10 +23,30 @@ def quotes_in(request: str) -> list[Quote]:
 
 
 def given_pattern(request: str) -> str | None:
-    """The pattern that the request quotes, where it is unmistakable and the only one."""
-    texts = [text for _, text in quotes_in(request)]
-    given = [text for text in texts if _UNMISTAKABLE.search(text) and may_be_pattern(text)]
+    """The pattern that the request gives, where it is unmistakable and the only one."""
+    quoted = [text for _, text in quotes_in(request) if _is_pattern(text)]
+    given = quoted or _bare(request.split())
     return given[0] if len(given) == 1 else None
+
+
+def _bare(words: list[str]) -> list[str]:
+    """Patterns that stand without marks: whole words, no particle or full stop at the end.
+
+    A word beside one with symbols may be a piece of a longer pattern, so it is none.
+    """
+    symbols = [bool(_SYMBOLS.search(word.rstrip(".,?!:"))) for word in words]
+    alone = [
+        word
+        for before, has, after, word in zip(
+            [False, *symbols], symbols, [*symbols[1:], False], words, strict=False
+        )
+        if has and not before and not after
+    ]
+    return [word for word in alone if _is_pattern(word) and not _ENDS.search(word)]
+
+
+def _is_pattern(text: str) -> bool:
+    return bool(_UNMISTAKABLE.search(text)) and may_be_pattern(text)
 
 
 def may_be_pattern(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import BaseTool, tool
 from langgraph.graph import END, START, StateGraph
@@ -52,6 +53,25 @@ async def test_a_call_that_is_not_settled_is_the_models_after_a_worked_example()
     assert [step["arguments"]["pattern"] for step in turn["steps"]] == ["a*b"]
     spoken = [(said.type, said.text) for said in model.asked[0] if said.type != "system"]
     assert spoken == [("human", "what is a+?"), ("ai", ""), ("human", "무슨 뜻이야? a*b")]
+
+
+@pytest.mark.parametrize(
+    ("request_text", "pattern"),
+    [
+        (r"walk me through ^(?=.*\d)[a-z]+$ please", r"^(?=.*\d)[a-z]+$"),
+        (r"\d{2,3}-\d{4} 이건 무슨 뜻이야?", r"\d{2,3}-\d{4}"),
+        (r"is \d+ safe?", r"\d+"),
+        (r"explain ^foo \d+$", None),
+        (r"\d+를 설명해줘", None),
+        (r"what is \w+?", None),
+        (r"replace (\w+), (\w+) with \2 \1", None),
+        ("split 2024-01-05 on [-:T]", None),
+    ],
+)
+def test_a_pattern_without_marks_counts_only_where_it_cannot_be_cut_wrong(
+    request_text: str, pattern: str | None
+) -> None:
+    assert settled("explain", ["pattern"], request_text).get("pattern") == pattern
 
 
 def test_two_patterns_or_none_settle_nothing() -> None:
