@@ -10,9 +10,20 @@ nothing; its end ends the process. Standard output: one JSON line, {"address"} o
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sys
+
+
+def _die_with_standard_input() -> None:
+    """Have the kernel end this process when its standard input ends, also while it loads.
+
+    No thread of Python's could: the lock is kept. SIGIO ends a process that does not handle it on
+    Linux; where it does not, the read at the end of `main` notices, once the model is loaded.
+    """
+    fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 def main() -> None:
@@ -22,6 +33,7 @@ def main() -> None:
     from xllamacpp import CommonParams, Server
 
     order = json.loads(sys.stdin.readline())
+    _die_with_standard_input()
     params = CommonParams()
     params.model.path = order["path"]
     params.n_ctx = order["context"]

@@ -74,11 +74,8 @@ def mapped_models() -> list[str]:
     return [m.path for p in family for m in p.memory_maps() if m.path.endswith(".gguf")]
 
 
-async def test_ask_loads_the_model_at_its_first_call_and_answers_in_full(small: Dure) -> None:
+async def test_ask_answers_in_full_and_loads_the_model_only_when_it_needs_one(small: Dure) -> None:
     async with host(small) as session:
-        await session.list_tools()
-        await session.call_tool("regex_findall", {"pattern": "a", "text": "a"})
-        assert mapped_models() == []
         heard: list[str] = []
 
         async def progress(done: float, total: float | None, message: str | None) -> None:
@@ -91,6 +88,10 @@ async def test_ask_loads_the_model_at_its_first_call_and_answers_in_full(small: 
         assert result.structuredContent["agent"] == "metrics"
         assert result.structuredContent["thread"] == "t"
         assert any(message.startswith("metrics.") for message in heard)
+        assert mapped_models() == []  # the request settles the whole call
+
+        result = await session.call_tool("ask", {"request": "Say hello.", "agent": "chat"})
+        assert not result.isError, result.content
         assert mapped_models()
 
 
