@@ -10,12 +10,12 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from mcp_servers import jobs
-from mcp_servers.retrieval import embedding
+from mcp_servers.retrieval import embedding, snapshot
 from mcp_servers.retrieval.chunking import chunk_spans
 from mcp_servers.retrieval.files import Document, read, sha256_of
-from mcp_servers.retrieval.graph import Graph
 from mcp_servers.retrieval.pdf import Unreadable
 from mcp_servers.retrieval.store import Store, text_hash
+from mcp_servers.retrieval.vectors import vectors_of
 from mcp_servers.serving import EngineError
 
 _BATCH = 8  # passages embedded between two looks at the cancel mark
@@ -101,7 +101,7 @@ def none_usable(skipped: list[Skipped]) -> str:
 
 def _index(worker: jobs.Worker, store: Store, skipped: list[Skipped]) -> Outcome:
     files = [Path(path) for path in worker.spec["files"]]
-    graph = Graph(store)
+    vectors = vectors_of(store)
     sizes = {path: path.stat().st_size if path.exists() else 0 for path in files}
     progress = _Progress(worker, len(files), sum(sizes.values()))
     outcome: Outcome = {
@@ -123,15 +123,16 @@ def _index(worker: jobs.Worker, store: Store, skipped: list[Skipped]) -> Outcome
             else:
                 progress.bytes_read += sizes[path]
             if time.monotonic() - refreshed > _REFRESH_SECONDS:
-                graph.refresh()
+                vectors.refresh()
                 refreshed = time.monotonic()
         if any(item["replaced"] for item in outcome["indexed"]):
             store.drop_unused_vectors()
     finally:
         # Also when cancelled: the files that are in stay in, and Chroma shall know them.
         if store.meta("graph") != store.meta("stamp"):
-            graph.refresh()
-        graph.close()
+            vectors.refresh()
+        vectors.close()
+        snapshot.refresh(store)
     return outcome
 
 

@@ -9,8 +9,11 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from mcp_servers import jobs
-from mcp_servers.retrieval import indexing, searching
+from mcp_servers.retrieval import indexing, reading, searching
 from mcp_servers.retrieval.files import found_files
+from mcp_servers.retrieval.filtering import Where
+from mcp_servers.retrieval.results import Found, PageText, Reading
+from mcp_servers.retrieval.searching import Mode, Request
 from mcp_servers.retrieval.store import DocumentRow, Store
 from mcp_servers.roots import allowed_path
 from mcp_servers.serving import Engine, EngineError, run, tool
@@ -84,14 +87,14 @@ def remove(source: Source, index: Index = "default") -> Removed:
     """Take a document out of the index. The file itself stays."""
     store = Store(index)
     store.must_exist()
-    document = searching.the_one(store, source)
+    document = reading.the_one(store, source)
     with store.writer_lock() as mine:
         if not mine:
             raise EngineError(
                 f"A job is writing index {index!r}. Wait until it is done, or cancel it first."
             )
         store.remove(document["source"])
-        searching.searcher(store).graph.refresh()
+        searching.searcher(store).vectors.refresh()
     return {
         "index": index,
         "removed": document["source"],
@@ -107,9 +110,45 @@ def search(
     source: Annotated[
         str | None, Field(description="Only this document (file name or path)")
     ] = None,
-) -> searching.Found:
+    mode: Annotated[
+        Mode,
+        Field(
+            description="hybrid: words and vectors weighed; lexical: BM25; dense: cosine; "
+            "prefilter: BM25's best by cosine"
+        ),
+    ] = "hybrid",
+    variants: Annotated[
+        list[str] | None,
+        Field(description="Other wordings of the question, or a hypothetical answer (HyDE)"),
+    ] = None,
+    where: Annotated[Where | None, Field(description="Conditions on the documents")] = None,
+    min_similarity: Annotated[
+        float | None, Field(description="Only passages of at least this cosine, 0 to 1")
+    ] = None,
+    diversity: Annotated[
+        float | None, Field(description="MMR's lambda: 1 relevance alone, 0 diversity alone")
+    ] = None,
+    rerank: Annotated[
+        str | None, Field(description="A cross-encoder that judges the best: hub name or folder")
+    ] = None,
+    window: Annotated[
+        int, Field(description="Give each passage with so many neighbours on both sides")
+    ] = 0,
+) -> Found:
     """Find the passages of the indexed documents that answer a question, with file and page."""
-    return searching.search(query, k, index, source)
+    request = Request(
+        query=query,
+        k=k,
+        mode=mode,
+        source=source,
+        where=where or {},
+        variants=variants or (),
+        min_similarity=min_similarity,
+        diversity=diversity,
+        rerank=rerank,
+        window=window,
+    )
+    return searching.search(index, request)
 
 
 @tool("Read a passage")
@@ -118,9 +157,9 @@ def read_passage(
     index: Index = "default",
     before: Annotated[int, Field(description="Passages before it")] = 1,
     after: Annotated[int, Field(description="Passages after it")] = 1,
-) -> searching.Reading:
+) -> Reading:
     """Read a found passage together with its neighbours, when it breaks off too early."""
-    return searching.read_passage(id, index, before, after)
+    return reading.read_passage(id, index, before, after)
 
 
 @tool("Read a page")
@@ -128,9 +167,9 @@ def page_text(
     source: Source,
     page: Annotated[int | None, Field(description="Page number; null for a text file")] = None,
     index: Index = "default",
-) -> searching.PageText:
+) -> PageText:
     """The whole text of one page (or of a text file), to check a quote word for word."""
-    return searching.page_text(source, page, index)
+    return reading.page_text(source, page, index)
 
 
 ENGINE = Engine(

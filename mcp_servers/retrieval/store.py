@@ -240,12 +240,14 @@ class Store:
             row = database.execute(query, (source, page)).fetchone()
         return None if row is None else str(row[0])
 
-    def snapshot(self) -> tuple[str, list[tuple[int, int, str]]]:
-        """The stamp, and every chunk as (id, document, text) by id, at one moment."""
+    def snapshot(self) -> tuple[str, list[tuple[int, int, int | None, str]]]:
+        """The stamp, and every chunk as (id, document, page, text) by id, at one moment."""
         with self._reading() as database:
             database.execute("BEGIN")
             stamp = database.execute("SELECT value FROM meta WHERE key = 'stamp'").fetchone()[0]
-            rows = database.execute("SELECT id, document, text FROM chunks ORDER BY id").fetchall()
+            rows = database.execute(
+                "SELECT id, document, page, text FROM chunks ORDER BY id"
+            ).fetchall()
         return str(stamp), rows
 
     def chunk_ids(self) -> set[int]:
