@@ -82,13 +82,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{x}" for x in letters)]
     (at / "vocab.txt").write_text("\n".join(words))
     BertTokenizerFast(str(at / "vocab.txt")).save_pretrained(at)
-    size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
-    BertModel(
-        BertConfig(len(words), **size, intermediate_size=32, max_position_embeddings=64)
-    ).save_pretrained(at)
-    layers = Transformer(str(at), max_seq_length=64)
+    size = {"hidden_size": 16, "intermediate_size": 32, "max_position_embeddings": 64}
+    layers = {"num_hidden_layers": 2, "num_attention_heads": 2}
+    BertModel(BertConfig(vocab_size=len(words), **size, **layers)).save_pretrained(at)
+    encoder = Transformer(str(at), max_seq_length=64)
     prompts = {"query": "query: ", "document": "passage: "}
-    model = SentenceTransformer(modules=[layers, Pooling(16)], prompts=prompts)
+    model = SentenceTransformer(modules=[encoder, Pooling(16)], prompts=prompts)
     model.save(str(at / "model"))
     return at / "model"
 
