@@ -43,12 +43,12 @@ class FaissVectors:
         """See `VectorIndex`."""
         faiss = _faiss()
         with self._lock:
-            if self._store.meta("graph") != self._store.meta("stamp"):
-                with self._store.writer_lock() as mine:
-                    if mine:
-                        self.refresh()
             if self._index is None or self._at != self._store.meta("graph"):
                 self._open()
+            if self._at != self._store.meta("stamp"):
+                with self._store.writer_lock() as mine:
+                    if mine:  # else a job is at it: this search does with what there was
+                        self.refresh()
             if not self._index.ntotal:
                 return []
             chosen: dict[str, Any] = {}
@@ -93,11 +93,11 @@ class FaissVectors:
             self._index, self._documents = None, {}
 
     def _open(self) -> None:
-        self._at, self._documents = self._store.meta("graph"), {}
+        at, self._documents = self._store.meta("graph"), {}
         try:
-            self._index = _faiss().read_index(str(self._path))
+            self._index, self._at = _faiss().read_index(str(self._path)), at
         except RuntimeError:  # absent or damaged: derived data
-            self._index = self._empty(0)
+            self._index, self._at = self._empty(0), "nowhere"
 
     def _empty(self, size: int) -> Any:
         faiss = _faiss()

@@ -20,10 +20,10 @@ _lock = threading.Lock()
 
 def reranked(model: str, query: str, texts: Sequence[str]) -> list[float]:
     """How well each text answers the query, 0 to 1. Raises `EngineError` for an unusable model."""
-    import torch
-
     with _lock:
         encoder = _encoder(model)
+        import torch
+
         scores = encoder.predict(
             [(query, text) for text in texts],
             batch_size=_PAIRS_AT_ONCE,
@@ -39,7 +39,7 @@ def _encoder(model: str) -> Any:
         from sentence_transformers import CrossEncoder
     except ImportError:
         raise EngineError(
-            "A cross-encoder needs sentence-transformers. Install it: pip install 'dure[torch]'"
+            "A cross-encoder needs sentence-transformers. Install it: pip install 'dure[embedders]'"
         ) from None
     try:
         encoder = CrossEncoder(

@@ -95,6 +95,7 @@ class Searcher:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.vectors = vectors_of(store)
+        self.embedder = embedding.of_index(store)
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
 
@@ -145,7 +146,7 @@ class Searcher:
         if request.mode == "lexical":
             rows = np.unique(np.concatenate(proposed))
             return _Candidates(rows, np.stack([scores[rows] for scores, _ in scored]))
-        vectors = np.stack([embedding.query_vector(query) for query in asked])
+        vectors = np.stack([self.embedder.query_vector(query) for query in asked])
         if request.mode != "prefilter":
             proposed += [self._nearest(snapshot, vector, mask) for vector in vectors]
         rows = np.unique(np.concatenate(proposed))
@@ -261,14 +262,14 @@ def _scores(found: _Candidates, at: int, coverage: float) -> Scores:
     }
 
 
-_searchers: dict[str, Searcher] = {}
+_searchers: dict[tuple[str, str], Searcher] = {}
 _searchers_lock = threading.Lock()
 
 
 def searcher(store: Store) -> Searcher:
     """This process's searcher of an index. Chroma allows one client a folder and process."""
     with _searchers_lock:
-        key = str(store.folder)
+        key = (str(store.folder), store.meta("vectors"))
         if key not in _searchers:
             _searchers[key] = Searcher(store)
         return _searchers[key]
@@ -281,7 +282,9 @@ def search(index: str, request: Request) -> Found:
     if store.is_unused():
         return {"query": query, "passages": [], "searched": {"documents": 0, "chunks": 0}}
     store.must_exist()
-    store.must_match(embedding.identity())
+    embedder = embedding.of_index(store)
+    if request.mode != "lexical":
+        embedding.must_read(embedder, query)
     variants = tuple(text for text in map(_clean, request.variants) if text)
     return searcher(store).search(replace(request, query=query, variants=variants))
 

@@ -12,8 +12,9 @@ from mcp_servers.retrieval import embedding
 from mcp_servers.retrieval.analysis import content_tokens, tokens
 from mcp_servers.retrieval.chunking import CHUNK_SIZE, OVERLAP, chunk_spans
 from mcp_servers.retrieval.cleaning import plain
+from mcp_servers.retrieval.decoding import Unreadable
 from mcp_servers.retrieval.files import MAX_TEXT_BYTES, Document, found_files, read, sha256_of
-from mcp_servers.retrieval.pdf import Unreadable, mended
+from mcp_servers.retrieval.pdf import mended
 from mcp_servers.serving import EngineError
 
 
