@@ -117,7 +117,7 @@ def index_files(worker: jobs.Worker) -> dict[str, Any]:
     spec: Spec = worker.spec  # type: ignore[assignment]
     store = Store(spec["index"])
     wanted = spec.get("embedder")
-    if not store.exists():
+    if not store.exists() or not store.meta("embedder"):
         first = embedding.of(wanted or embedding.DEFAULT)
         store.create(first.identity(), first.name)
     must_be_of(store, wanted)
@@ -137,7 +137,7 @@ def index_files(worker: jobs.Worker) -> dict[str, Any]:
 
 def must_be_of(store: Store, wanted: str | None) -> None:
     """Raises `EngineError` when an index exists and was built with another embedder."""
-    if wanted is None or not store.exists():
+    if wanted is None or not store.exists() or not store.meta("embedder"):
         return
     recorded = store.meta("embedder_name") or embedding.DEFAULT
     if wanted != recorded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import uuid
 
 VERSION = 2  # of the schema; the first had neither paths nor chunking
 _SCHEMA = """
@@ -43,4 +44,7 @@ def migrate(database: sqlite3.Connection) -> None:
                 "INSERT OR IGNORE INTO paths SELECT source, id, NULL FROM documents "
                 "WHERE id NOT IN (SELECT document FROM paths)"
             )
+        database.executemany(
+            "INSERT OR IGNORE INTO meta VALUES (?, ?)", [("stamp", uuid.uuid4().hex), ("graph", "")]
+        )
         database.execute(f"PRAGMA user_version = {VERSION}")

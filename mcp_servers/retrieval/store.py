@@ -101,9 +101,7 @@ class Store:
         with closing(sqlite3.connect(self._path, timeout=30)) as database:
             database.execute("PRAGMA journal_mode = WAL")  # readers go on while a job writes
             migrate(database)
-            facts = {"embedder": embedder, "stamp": uuid.uuid4().hex, "graph": ""}
-            if name:
-                facts["embedder_name"] = name
+            facts = {"embedder": embedder, **({"embedder_name": name} if name else {})}
             with database:
                 database.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", facts.items())
 
@@ -124,9 +122,12 @@ class Store:
             )
 
     def must_match(self, embedder: str) -> None:
-        """Raises `EngineError` when the index holds another embedder's vectors."""
+        """Raises `EngineError` when the index holds another embedder's vectors.
+
+        An index that was killed while it was made has no embedder yet, and no vectors.
+        """
         recorded = self.meta("embedder")
-        if recorded != embedder:
+        if recorded and recorded != embedder:
             raise EngineError(
                 f"Index {self.name!r} was built with {recorded}, but this installation embeds "
                 f"with {embedder}: their vectors cannot be compared. Rebuild it: add its files "

@@ -129,9 +129,12 @@ def test_what_a_cancelled_job_embedded_is_not_embedded_again(
     docs: Path, embedded: Embedded
 ) -> None:
     (docs / "a.txt").write_text("먼저 읽는 글이다.")
-    (docs / "b.txt").write_text(" ".join(f"문장 {n}은 여기에서 끝난다." for n in range(700)))
+    (docs / "b.txt").write_text(
+        " ".join(f"문장 번호 {n}은 여기에서 조용히 끝난다." for n in range(60))
+    )
+    sizes = {"chunk_size": 50, "chunk_overlap": 0}
     with pytest.raises(jobs.Cancelled):
-        add(docs, cancel_at=17)
+        add(docs, cancel_at=17, **sizes)
     assert rows() == [("a.txt", [])] and server.search("글", k=1)["passages"]
     assert len(embedded) == 17
     (docs / "a.txt").write_text("먼저 읽는 글이 바뀌었다.")
@@ -204,7 +207,7 @@ def test_the_same_content_is_one_document_with_all_its_paths(
 
 
 def test_chunk_sizes_are_recorded_and_kept(docs: Path) -> None:
-    text = " ".join(f"문장 번호 {n}는 여기에서 조용히 끝난다." for n in range(60))
+    text = " ".join(f"문장 번호 {n}는 여기에서 조용히 끝난다." for n in range(24))
     (docs / "a.txt").write_text(text)
     add(docs)
     (before,) = server.list_documents()
@@ -291,6 +294,21 @@ def test_an_index_from_before_paths_were_kept_is_read_and_grows(docs: Path) -> N
     assert [item["replaced"] for item in result["indexed"]] == [True, False]
     assert rows() == [("a.txt", []), ("b.txt", [])]
     assert server.search("gamma", k=1)["passages"][0]["title"] == "b.txt"
+
+
+@pytest.mark.parametrize("made", [b"", None])
+def test_an_index_that_was_killed_while_it_was_made_is_empty_and_grows(
+    docs: Path, made: bytes | None
+) -> None:
+    (docs / "a.txt").write_text("alpha beta")
+    store = Store("half")
+    store.folder.mkdir(parents=True)
+    (store.folder / "index.sqlite").write_bytes(made or b"")
+    if made is None:
+        assert store.meta("stamp")  # the tables are there, the embedder is not
+    assert rows("half") == []
+    assert len(add(docs, index="half", embedder="e5-small-en-pt")["indexed"]) == 1
+    assert embedding.of_index(store).name == "e5-small-en-pt"
 
 
 def test_a_document_goes_with_its_last_path(docs: Path) -> None:
