@@ -13,13 +13,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from evals.collections import DATA
 from mcp_servers import jobs
 from mcp_servers.retrieval import embedding
 from mcp_servers.retrieval.chunking import chunk_spans
 from mcp_servers.retrieval.files import read
 from mcp_servers.retrieval.indexing import BATCH
 
-DATA = Path(os.environ.get("DURE_DATA") or Path(__file__).parents[2] / "shared" / "data")
 _TARGET = 1.15
 
 
