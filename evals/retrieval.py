@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evals.collections import DATA, Collection, cranfield, korquad
+from evals.reports import shown
 from mcp_servers.home import dure_home
 from mcp_servers.retrieval import analysis, embedding, searching, snapshot
 from mcp_servers.retrieval.files import Document, Page
@@ -65,12 +66,10 @@ def indexed(collection: Collection) -> Store:
     hashes = {text_hash(text): text for text in collection.passages}
     known = store.known_vectors(hashes)
     todo = [hash_ for hash_ in hashes if hash_ not in known]
-    for at in range(0, len(todo), 16):
-        print(f"\rembedding {at} of {len(todo)}", end="", flush=True)
+    for at in shown(range(0, len(todo), 16), f"embedding {collection.name}"):
         batch = todo[at : at + 16]
         vectors = embedding.passage_vectors([hashes[hash_] for hash_ in batch])
         store.keep_vectors((h, v.tobytes()) for h, v in zip(batch, vectors, strict=True))
-    print("\r", end="")
     if len(store.documents()) < len(collection.passages):
         for number, text in enumerate(collection.passages):
             store.put(document(number, text), [(None, text)])

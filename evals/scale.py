@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evals.collections import DATA, Collection, cranfield, korquad
+from evals.reports import shown
 from evals.retrieval import evaluation_home, indexed
 from mcp_servers.retrieval import embedding, searching, snapshot
 from mcp_servers.retrieval.embedding import Embedder
@@ -85,15 +86,14 @@ def _filled(collections: Sequence[Collection], size: int) -> Store:
     if len(store.chunk_ids()) != size:
         generator = np.random.default_rng(0)
         pools = [_pool(collection) for collection in collections]
-        for number in range(_DOCUMENTS):
+        for number in shown(range(_DOCUMENTS), "making documents"):
             sentences, matrix = pools[number % len(pools)]
             _put(store, number, size // _DOCUMENTS, sentences, matrix, generator)
-            print(f"\r{number + 1} of {_DOCUMENTS} documents", end="", flush=True)
         began = time.perf_counter()
         with store.writer_lock():
             searching.searcher(store).vectors.refresh()
             snapshot.refresh(store)
-        print(f"\r{size} passages put into Chroma and BM25 in {time.perf_counter() - began:.0f} s")
+        print(f"{size} passages put into Chroma and BM25 in {time.perf_counter() - began:.0f} s")
     began = time.perf_counter()
     snapshot.snapshot_of(store)
     print(f"a new process reads what it needs in {time.perf_counter() - began:.2f} s")
