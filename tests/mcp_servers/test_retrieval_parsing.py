@@ -310,6 +310,7 @@ def test_patterns_choose_a_folders_files(
 
 
 def test_patterns_that_mean_nothing_are_told(folder: Path) -> None:
+    assert "with include=*.md" in str(found_files(folder / "*.md")[1])
     assert "include and exclude" in str(found_files(folder, Patterns(("*.pdf",)))[1])
     with pytest.raises(EngineError, match="pattern is wrong"):
         Patterns(("!",)).checked()
