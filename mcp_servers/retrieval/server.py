@@ -9,7 +9,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from mcp_servers import jobs
-from mcp_servers.retrieval import indexing, searching
+from mcp_servers.retrieval import indexing, listing, searching
 from mcp_servers.retrieval.files import found_files
 from mcp_servers.retrieval.store import DocumentRow, Store
 from mcp_servers.roots import allowed_path
@@ -112,6 +112,21 @@ def search(
     return searching.search(query, k, index, source)
 
 
+@tool("List passages")
+def passages(
+    index: Index = "default",
+    source: Annotated[
+        str | None, Field(description="Only this document (file name or path)")
+    ] = None,
+    after_id: Annotated[
+        str | None, Field(description="Passages after this id; null for the first")
+    ] = None,
+    limit: Annotated[int, Field(description="At most so many, up to 500")] = 100,
+) -> listing.Listed:
+    """Every indexed passage in reading order, a page at a time, with file and page."""
+    return listing.passages(index, source, after_id, limit)
+
+
 @tool("Read a passage")
 def read_passage(
     id: Annotated[str, Field(description="Passage id from search")],
@@ -136,7 +151,7 @@ def page_text(
 ENGINE = Engine(
     name="retrieval",
     summary="indexes PDF, Markdown and text files and finds passages in them, Korean or English",
-    tools=(add, job, cancel, list_documents, remove, search, read_passage, page_text),
+    tools=(add, job, cancel, list_documents, remove, search, passages, read_passage, page_text),
 )
 
 if __name__ == "__main__":
