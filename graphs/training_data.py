@@ -34,7 +34,13 @@ _TASKS = ("task", "detail", "reverse", "query", "answer", "hypothetical", "reaso
 _BLANK = dict.fromkeys(
     ("passage", "task", "statement", "question", "answer", "quote", "reasoning"), ""
 )
-_LONGEST = {"question": 120, "answer": 120, "hypothetical": 400, "reasoning": 240}  # characters
+_SHAPES = {
+    "question": r"^Q: [^?\n]{8,120}\?$",
+    "answer": r"^A: [^\n]{1,120}$",
+    "hypothetical": r"^A: [^\n]{20,400}$",
+    "reasoning": r"^A: [^\n]{10,240}$",
+}
+"""What each text must look like: left free, a small model copies where it should ask."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,6 @@ def build_row_maker(
         reasoning = await writer.write(
             passage, "reasoning", "reasoning", question=question, answer=answer, quote=quote
         )
-        reasoning = checks.normalised(reasoning)
         if (
             not reasoning
             or "##" in reasoning
@@ -293,7 +298,7 @@ class _Writer:
 
     def __init__(self, model: BaseChatModel) -> None:
         self._asking = {
-            what: model.with_structured_output(_schema(limit)) for what, limit in _LONGEST.items()
+            what: model.with_structured_output(_schema(shape)) for what, shape in _SHAPES.items()
         }
 
     async def write(
@@ -314,19 +319,20 @@ class _Writer:
         messages = [SystemMessage(_system(language)), HumanMessage(wanted)]
         config: Any = {"tags": ["nostream"]}
         written = await self._asking[what].ainvoke(messages, config)
-        return str(written.get("text") or "").strip() if isinstance(written, dict) else ""
+        text = str(written.get("text") or "") if isinstance(written, dict) else ""
+        return checks.normalised(text.removeprefix("Q:").removeprefix("A:"))
 
 
 def _system(language: Language) -> str:
     return prompt("training_data_ko") if language == "ko" else prompt("training_data_en")
 
 
-def _schema(limit: int) -> dict[str, Any]:
-    """One text, no longer than that: short enough for a small model to hold."""
+def _schema(shape: str) -> dict[str, Any]:
+    """One text of this shape. The same field for all, so that all share the prompt's prefix."""
     return {
         "title": "write",
         "description": "Write the text that is asked for.",
         "type": "object",
-        "properties": {"text": {"type": "string", "minLength": 1, "maxLength": limit}},
+        "properties": {"text": {"type": "string", "pattern": shape}},
         "required": ["text"],
     }

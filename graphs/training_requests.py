@@ -52,7 +52,9 @@ _DISTRACTORS = re.compile(
     r"(?:방해|오답|distractors?)[^\d\n]{0,8}(\d{1,2})\s*개?|\b(\d{1,2}) distractors?\b",
     re.IGNORECASE,
 )
-_FILE = re.compile(r"[^\s\"'“”‘’`(]+\.(?:pdf|md|txt|docx|pptx|html?|csv)(?![a-z0-9])", re.IGNORECASE)
+_FILE = re.compile(
+    r"[^\s\"'“”‘’`(]+\.(?:pdf|md|txt|docx|pptx|html?|csv)(?![a-z0-9])", re.IGNORECASE
+)
 _KIND_WORDS: dict[Kind, str] = {
     "qa": r"질문[-· ]?(과 |와 )?답|질의[-· ]?응답|\b(qa|q&a)(?![a-z])"
     r"|questions?[- ](and[- ])?answers?",
