@@ -29,8 +29,9 @@ REASONS = {
 }
 """Why a draft is rejected."""
 
-LONGEST_SPAN = 100  # characters of a short answer
+LONGEST_SPAN = 220  # characters of an answer: a sentence
 _NEW = 0.34  # share of an answer's content that its question must not tell
+_FOUNDED = 0.5  # share of a reasoning's content that its sources must have
 _AGREES = 0.6  # share of a re-read answer's content that must be in the expected one
 
 _POINTING = re.compile(
@@ -49,9 +50,10 @@ _POINTING = re.compile(
     r"(it|its|they|their|he|she|them)\b",
     re.IGNORECASE,
 )
-_ASKING = re.compile(
-    r"\?\s*$|(까|나요|가요|은가|는가|니|죠|지)[.\s]*$"
-    r"|^(what|who|whom|whose|when|where|why|how|which|is|are|do|does|did|can|name|explain)\b",
+_ASKS_KO = re.compile(r"(나요|가요|까요|인가|는가|은가|한가|을까|니까|니|까)[?.\s]*$")
+_ASKS_EN = re.compile(
+    r"\b(what|who|whom|whose|when|where|why|how|which)\b"
+    r"|^(is|are|was|were|do|does|did|can|could|has|have|should|will|name|explain|describe)\b",
     re.IGNORECASE,
 )
 _OTHER_SCRIPTS = re.compile(r"[\u0400-\u04ff\u3040-\u30ff\u3400-\u9fff\u0600-\u06ff\u0e00-\u0e7f]")
@@ -95,10 +97,43 @@ def gives_away(question: str, answer: str) -> bool:
     return len(words - content(question)) < _NEW * len(words)
 
 
-def unfounded_numbers(text: str, *sources: str) -> set[str]:
-    """Numbers of a text that stand in none of its sources."""
+def is_unfounded(reasoning: str, *sources: str) -> bool:
+    """Whether a reasoning has words, numbers or a language that its sources do not have."""
+    numbers = set(re.findall(r"\d+(?:[.,]\d+)*", reasoning))
     known = set(re.findall(r"\d+(?:[.,]\d+)*", " ".join(sources)))
-    return set(re.findall(r"\d+(?:[.,]\d+)*", text)) - known
+    words = content(reasoning)
+    said = words & content(" ".join(sources))
+    return (
+        "##" in reasoning
+        or not words
+        or len(said) < _FOUNDED * len(words)
+        or bool(numbers - known)
+        or is_foreign(reasoning, sources[0])
+    )
+
+
+def wrong_span(answer: str, question: str, quote: str, passage: str) -> str | None:
+    """The reason why an answer is no good as a span of the quote in the passage, or None."""
+    if not question_key(answer):
+        return "no_text"
+    if not stands_in(answer, passage):
+        return "answer_not_in_passage"
+    if len(answer) > LONGEST_SPAN:
+        return "answer_too_long"
+    if not stands_in(answer, quote):
+        return "not_answered"
+    return "answer_in_question" if gives_away(question, answer) else None
+
+
+def asks(question: str) -> bool:
+    """Whether a text is phrased as a question; a statement with a question mark is not.
+
+    In Korean the ending tells it, in English the words.
+    """
+    text = question.strip()
+    if re.search("[가-힣]", text):
+        return bool(_ASKS_KO.search(text))
+    return bool(_ASKS_EN.search(text))
 
 
 def is_foreign(text: str, passage: str) -> bool:
@@ -107,11 +142,11 @@ def is_foreign(text: str, passage: str) -> bool:
     return bool(strange) or language_of(text) != language_of(passage)
 
 
-def wrong_question(question: str, passage: str, *, may_be_keywords: bool = False) -> str | None:
-    """The reason why a question is no good by itself, or None. Keywords need not ask."""
+def wrong_question(question: str, passage: str) -> str | None:
+    """The reason why a question is no good by itself, or None."""
     if not question_key(question):
         return "no_text"
-    if not may_be_keywords and not _ASKING.search(question.strip()):
+    if not asks(question):
         return "not_a_question"
     if _POINTING.search(normalised(question)):
         return "not_standalone"

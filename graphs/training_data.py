@@ -1,14 +1,16 @@
 """Training rows from one passage (chapter 12): written by the model, checked against the passage.
 
-write a question -> check it -> (read the answer back | hypothetical passage | distractors and
-reasoning) -> keep or reject -> the next kind, or another statement after a rejection. The model
-writes one short text at a time; what a row is about (a statement of the passage) is chosen by
-code, so that quotes are verbatim by construction and are checked all the same.
+write questions (about one sentence each) -> read the passage for their answers -> keep or reject
+-> another round with other sentences for the kinds that failed. The model writes one short text
+at a time; which statement of the passage a row is about is chosen by code, so that quotes are
+verbatim by construction, and are checked all the same.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -30,6 +32,12 @@ TOP_K = 5  # a question must find its passage among so many
 _SEARCHED = 50  # candidates for distractors; the server's limit
 _TRIES = 2  # statements tried for each kind in a passage
 
+_ASKING: dict[Kind, str] = {
+    "qa": "detail",
+    "reverse": "reverse",
+    "hyde": "query",
+    "raft": "detail",
+}
 _TASKS = ("task", "detail", "reverse", "query", "answer", "hypothetical", "reasoning", "reasoned")
 _BLANK = dict.fromkeys(
     ("passage", "task", "statement", "question", "answer", "quote", "reasoning"), ""
@@ -54,8 +62,8 @@ class Recipe:
     index: str
 
 
-class Draft(TypedDict, total=False):
-    """A row in the making, about one statement of the passage."""
+class Draft(TypedDict):
+    """A row in the making, about one statement of the passage (`quote`)."""
 
     kind: Kind
     quote: str
@@ -72,7 +80,7 @@ class PassageState(TypedDict, total=False):
     passage: SourcePassage
     asked: list[str]
     ahead: list[tuple[Kind, str]]  # (kind, statement) still to try
-    draft: Draft
+    drafts: list[Draft]  # of this round: one for each kind that has no row yet
     rows: list[Row]
     rejected: list[Rejected]
 
@@ -88,137 +96,141 @@ def build_row_maker(
     searcher = _Searcher(tools["search"], recipe.index)
 
     async def plan(state: PassageState) -> PassageState:
+        if start_afresh := getattr(model, "start_afresh", None):  # the same rows after a kill
+            await asyncio.to_thread(start_afresh)
         ahead = planned(state["passage"], recipe)
         return {"ahead": ahead, "rows": [], "rejected": []}
 
     async def write(state: PassageState) -> PassageState:
-        kind, statement = state["ahead"][0]
-        task = {"qa": "detail", "raft": "detail", "reverse": "reverse", "hyde": "query"}[kind]
-        question = await writer.write(state["passage"], "question", task, statement=statement)
-        draft: Draft = {"kind": kind, "quote": statement, "question": question, "answer": ""}
-        text = state["passage"]["text"]
-        reason = checks.wrong_question(question, text, may_be_keywords=kind == "hyde")
-        if not reason and checks.question_key(question) in _asked(state):
-            reason = "duplicate"
-        if not reason and kind in ("reverse", "hyde") and checks.gives_away(question, statement):
-            reason = "answer_in_question"
-        return {"draft": {**draft, "reason": reason}}
+        """A question for each kind, from its statement alone: with a whole passage before it, a
+        small model copies instead of asking."""
+        asked = {*state["asked"], *(checks.question_key(row["question"]) for row in state["rows"])}
+        drafts = []
+        first: dict[Kind, str] = {}
+        for kind, statement in state["ahead"]:
+            first.setdefault(kind, statement)
+        for kind, statement in first.items():
+            draft = await drafted(kind, statement, state["passage"], asked)
+            if not draft["reason"]:
+                asked.add(checks.question_key(draft["question"]))
+            drafts.append(draft)
+        return {"drafts": drafts}
 
-    async def retrieve(state: PassageState) -> PassageState:
-        draft = state["draft"]
-        near = await searcher.ids(draft["question"])
-        found = state["passage"]["id"] in near[:TOP_K]
-        return {"draft": {**draft, "near": near, "reason": None if found else "not_retrieved"}}
+    async def drafted(
+        kind: Kind, statement: str, passage: SourcePassage, asked: Collection[str]
+    ) -> Draft:
+        language, text = language_of(passage["text"]), passage["text"]
+        question = await writer.write("question", _ASKING[kind], language, statement=statement)
+        question = mended(question)
+        draft: Draft = {
+            "kind": kind,
+            "quote": statement,
+            "question": question,
+            "answer": "",
+            "near": [],
+            "documents": [],
+            "reason": checks.wrong_question(question, text),
+        }
+        if not draft["reason"] and checks.question_key(question) in asked:
+            draft["reason"] = "duplicate"
+        if not draft["reason"] and checks.gives_away(question, statement):
+            draft["reason"] = "answer_in_question"
+        if not draft["reason"]:
+            draft["near"] = await searcher.ids(question)
+            found = passage["id"] in draft["near"][:TOP_K]
+            draft["reason"] = None if found else "not_retrieved"
+        if not draft["reason"] and kind == "hyde":
+            imagined = await writer.write(
+                "hypothetical", "hypothetical", language, question=question
+            )
+            draft["answer"] = imagined
+            draft["reason"] = await wrong_hypothetical(imagined, passage)
+        return draft
+
+    async def wrong_hypothetical(imagined: str, passage: SourcePassage) -> str | None:
+        if not imagined:
+            return "no_text"
+        if checks.is_foreign(imagined, passage["text"]):
+            return "other_language"
+        if checks.stands_in(imagined, passage["text"]):
+            return "hypothetical_copies"
+        found = passage["id"] in (await searcher.ids(imagined))[:TOP_K]
+        return None if found else "hypothetical_misses"
 
     async def read(state: PassageState) -> PassageState:
-        """Answer the question from the passage alone: is it what the question was made for?"""
-        draft, passage = state["draft"], state["passage"]
-        said = await writer.write(passage, "answer", "answer", question=draft["question"])
-        answer = said.strip().strip("\"'“”‘’").rstrip(".").strip()
-        if draft["kind"] in ("reverse", "hyde"):
-            agreed = checks.agrees(answer, draft["quote"])
-            reason = None if agreed else "not_answered"
-            return {"draft": {**draft, "answer": draft["quote"], "reason": reason}}
-        reason = _wrong_span(answer, draft["question"], draft["quote"], passage["text"])
-        return {"draft": {**draft, "answer": answer, "reason": reason}}
+        """Answer each question from the passage: is it what the question was made for?"""
+        passage, drafts = state["passage"], []
+        for draft in state["drafts"]:
+            if not draft["reason"]:
+                draft = await answered(draft, passage)
+            if not draft["reason"] and draft["kind"] == "raft":
+                draft = await reasoned(draft, passage)
+            drafts.append(draft)
+        return {"drafts": drafts}
 
-    async def imagine(state: PassageState) -> PassageState:
-        draft, passage = state["draft"], state["passage"]
-        text = await writer.write(
-            None, "hypothetical", "hypothetical", question=draft["question"], about=passage
+    async def answered(draft: Draft, passage: SourcePassage) -> Draft:
+        language = language_of(passage["text"])
+        said = await writer.write(
+            "answer", "answer", language, passage["text"], question=draft["question"]
         )
-        reason = None
-        if not text:
-            reason = "no_text"
-        elif checks.is_foreign(text, passage["text"]):
-            reason = "other_language"
-        elif checks.stands_in(text, passage["text"]):
-            reason = "hypothetical_copies"
-        elif passage["id"] not in (await searcher.ids(text))[:TOP_K]:
-            reason = "hypothetical_misses"
-        return {"draft": {**draft, "answer": text, "reason": reason}}
+        answer = said.strip("\"'“”‘’ ")
+        if draft["kind"] in ("reverse", "hyde"):
+            reason = None if checks.agrees(answer, draft["quote"]) else "not_answered"
+            kept = draft["quote"] if draft["kind"] == "reverse" else draft["answer"]
+            return {**draft, "answer": kept, "reason": reason}
+        reason = checks.wrong_span(answer, draft["question"], draft["quote"], passage["text"])
+        return {**draft, "answer": answer, "reason": reason}
 
-    async def reason_out(state: PassageState) -> PassageState:
-        draft, passage = state["draft"], state["passage"]
+    async def reasoned(draft: Draft, passage: SourcePassage) -> Draft:
         question, answer, quote = draft["question"], draft["answer"], draft["quote"]
         others = library.distractors(passage, draft["near"], recipe.distractors, answer)
         if len(others) < recipe.distractors:
-            return {"draft": {**draft, "reason": "too_few_distractors"}}
-        reasoning = await writer.write(
-            passage, "reasoning", "reasoning", question=question, answer=answer, quote=quote
-        )
-        if (
-            not reasoning
-            or "##" in reasoning
-            or checks.is_foreign(reasoning, passage["text"])
-            or checks.unfounded_numbers(reasoning, passage["text"], question)
-            or checks.question_key(answer) not in checks.question_key(reasoning)
-        ):
-            return {"draft": {**draft, "reason": "reasoning_unfounded"}}
+            return {**draft, "reason": "too_few_distractors"}
         language = language_of(passage["text"])
+        reasoning = await writer.write(
+            "reasoning",
+            "reasoning",
+            language,
+            passage["text"],
+            question=question,
+            answer=answer,
+            quote=quote,
+        )
+        if checks.is_unfounded(reasoning, passage["text"], question):
+            return {**draft, "reason": "reasoning_unfounded"}
         told = say("training_reasoned", language, quote=quote, reasoning=reasoning, answer=answer)
         documents = shuffled_documents(passage, others, recipe)
-        return {"draft": {**draft, "answer": told, "documents": documents}}
+        return {**draft, "answer": told, "documents": documents}
 
     async def settle(state: PassageState) -> PassageState:
-        draft, passage = state["draft"], state["passage"]
-        if reason := draft["reason"]:
-            rejected: Rejected = {
-                "reason": reason,
-                "kind": draft["kind"],
-                "question": draft["question"],
-                "answer": draft["answer"],
-                "quote": draft["quote"],
-                "source": passage["source"],
-                "title": passage["title"],
-                "page": passage["page"],
-                "passage": passage["id"],
-            }
-            return {
-                "ahead": state["ahead"][1:],
-                "rejected": [*state["rejected"], rejected],
-            }
-        row: Row = {
-            "id": f"{passage['id']}-{draft['kind']}",
-            "kind": draft["kind"],
-            "split": library.splits[passage["id"]],
-            "question": draft["question"],
-            "answer": draft["answer"],
-            "quote": draft["quote"],
-            "passage": passage,
+        passage, drafts = state["passage"], state["drafts"]
+        rows = [_row(draft, passage, library) for draft in drafts if not draft["reason"]]
+        rejected = [_rejected(draft, passage) for draft in drafts if draft["reason"]]
+        tried = [(draft["kind"], draft["quote"]) for draft in drafts]
+        made = {row["kind"] for row in rows}
+        return {
+            "rows": [*state["rows"], *rows],
+            "rejected": [*state["rejected"], *rejected],
+            "ahead": [one for one in state["ahead"] if one not in tried and one[0] not in made],
         }
-        if draft["kind"] == "raft":
-            row["documents"] = draft["documents"]
-        ahead = [(kind, text) for kind, text in state["ahead"] if kind != draft["kind"]]
-        return {"ahead": ahead, "rows": [*state["rows"], row]}
 
-    def next_try(state: PassageState) -> Literal["write", "__end__"]:
+    def another_round(state: PassageState) -> Literal["write", "__end__"]:
         return "write" if state["ahead"] else "__end__"
 
-    def after_write(state: PassageState) -> Literal["retrieve", "settle"]:
-        return "settle" if state["draft"]["reason"] else "retrieve"
-
-    def after_retrieve(state: PassageState) -> Literal["read", "settle"]:
-        return "settle" if state["draft"]["reason"] else "read"
-
-    def after_read(state: PassageState) -> Literal["imagine", "reason_out", "settle"]:
-        draft = state["draft"]
-        if draft["reason"] or draft["kind"] in ("qa", "reverse"):
-            return "settle"
-        return "imagine" if draft["kind"] == "hyde" else "reason_out"
-
     graph = StateGraph(PassageState)
-    for node in (plan, write, retrieve, read, imagine, reason_out, settle):
+    for node in (plan, write, read, settle):
         graph.add_node(node)
     graph.add_edge(START, "plan")
-    graph.add_conditional_edges("plan", next_try)
-    graph.add_conditional_edges("write", after_write)
-    graph.add_conditional_edges("retrieve", after_retrieve)
-    graph.add_conditional_edges("read", after_read)
-    graph.add_edge("imagine", "settle")
-    graph.add_edge("reason_out", "settle")
-    graph.add_conditional_edges("settle", next_try)
+    graph.add_conditional_edges("plan", another_round)
+    graph.add_edge("write", "read")
+    graph.add_edge("read", "settle")
+    graph.add_conditional_edges("settle", another_round)
     return graph.compile(name="training_data")
+
+
+def mended(question: str) -> str:
+    """A question with an ending that a small model gets wrong put right: 하는가요 is 하나요."""
+    return re.sub(r"는가요\?$", "나요?", question)
 
 
 def recipe_hash() -> str:
@@ -256,21 +268,33 @@ def shuffled_documents(
     return documents
 
 
-def _asked(state: PassageState) -> set[str]:
-    return {*state["asked"], *(checks.question_key(row["question"]) for row in state["rows"])}
+def _row(draft: Draft, passage: SourcePassage, library: Library) -> Row:
+    row: Row = {
+        "id": f"{passage['id']}-{draft['kind']}",
+        "kind": draft["kind"],
+        "split": library.splits[passage["id"]],
+        "question": draft["question"],
+        "answer": draft["answer"],
+        "quote": draft["quote"],
+        "passage": passage,
+    }
+    if draft["kind"] == "raft":
+        row["documents"] = draft["documents"]
+    return row
 
 
-def _wrong_span(answer: str, question: str, quote: str, text: str) -> str | None:
-    """The reason why an answer is no good as a span of the passage, or None."""
-    if not answer:
-        return "no_text"
-    if not checks.stands_in(answer, text):
-        return "answer_not_in_passage"
-    if len(answer) > checks.LONGEST_SPAN:
-        return "answer_too_long"
-    if not checks.stands_in(answer, quote):
-        return "not_answered"
-    return "answer_in_question" if checks.gives_away(question, answer) else None
+def _rejected(draft: Draft, passage: SourcePassage) -> Rejected:
+    return {
+        "reason": draft["reason"] or "",
+        "kind": draft["kind"],
+        "question": draft["question"],
+        "answer": draft["answer"],
+        "quote": draft["quote"],
+        "source": passage["source"],
+        "title": passage["title"],
+        "page": passage["page"],
+        "passage": passage["id"],
+    }
 
 
 class _Searcher:
@@ -292,7 +316,7 @@ class _Searcher:
 class _Writer:
     """Asks the model for one short text at a time.
 
-    The passage comes first and the task last: all tasks about a passage then share one prefix,
+    A passage comes first and the task last: all tasks about a passage then share one prefix,
     whose reading is most of the cost.
     """
 
@@ -302,20 +326,12 @@ class _Writer:
         }
 
     async def write(
-        self,
-        passage: SourcePassage | None,
-        what: str,
-        task: str,
-        about: SourcePassage | None = None,
-        **values: str,
+        self, what: str, task: str, language: Language, passage: str | None = None, **values: str
     ) -> str:
-        """The text that the model writes, or "" for none. `about` is a passage it does not see."""
-        known = passage or about
-        assert known is not None
-        language = language_of(known["text"])
+        """The text that the model writes, or "" for none."""
         wanted = say(f"training_{task}", language, **values)
         if passage is not None:
-            wanted = say("training_task", language, passage=passage["text"], task=wanted)
+            wanted = say("training_task", language, passage=passage, task=wanted)
         messages = [SystemMessage(_system(language)), HumanMessage(wanted)]
         config: Any = {"tags": ["nostream"]}
         written = await self._asking[what].ainvoke(messages, config)

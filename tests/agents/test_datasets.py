@@ -232,7 +232,7 @@ Spoil = Callable[[str, str], str]
         ("question", "How many hectares does this orchard have?", "not_standalone"),
         ("question", "과수원은 몇 헥타르인가요?", "other_language"),
         ("question", "Orchards of the valley", "not_a_question"),
-        ("question", "How many bakeries are there in Paris, France?", "not_retrieved"),
+        ("query", "Which orchard was bought by a bank in Paris?", "not_retrieved"),
         ("answer", "seventeen thousand", "answer_not_in_passage"),
         ("answer", "Orchard", "answer_in_question"),
         ("sentence", "bakeries in a town of another name", "not_answered"),
@@ -251,8 +251,8 @@ def test_bad_rows_are_rejected_for_their_reason_and_kept(
     rejected = lines(folder / "rejected.jsonl")
     assert reason in {draft["reason"] for draft in rejected}
     assert {draft["reason"] for draft in rejected} <= set(REASONS)
-    kept = (folder / "alpaca" / "train.jsonl").read_text(encoding="utf-8")
-    assert wrong not in kept
+    for row in lines(folder / "alpaca" / "train.jsonl"):
+        assert wrong not in (row["instruction"], row["output"])
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     assert report["rejected"] == Counter(draft["reason"] for draft in rejected)
 

@@ -63,11 +63,11 @@ class Composing(BaseChatModel):
             if "word or number" in wanted:
                 return "Q: " + self.spoil(f"How many {unit} does Orchard {name} have?", "question")
             if "search" in wanted:
-                return "Q: " + self.spoil(f"{unit} of Orchard {name}?", "query")
+                return "Q: " + self.spoil(f"where are {unit} of Orchard {name}?", "query")
             return "Q: " + self.spoil(f"Which {unit} has Orchard {name}?", "reverse")
         found = re.search(r"^Question: (.*)$", task, re.M)
         assert found, task
-        name = re.search(r"Orchard (\w+)", found[1])
+        name = re.search(r"Orchard (\w+)", found[1]) or re.search(r"Orchard (\w+)", task)
         assert name, task
         if "Passage:" not in task:
             return "A: " + self.spoil(f"Orchard {name[1]} has hectares, bakeries.", "hypothetical")
