@@ -7,7 +7,7 @@ import json
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -223,38 +223,47 @@ def test_one_document_only(home: Path) -> None:
         made(home, replace(ORDER, name="other", source="none.md"))
 
 
-Spoil = Callable[[str, str], str]
-
-
-@pytest.mark.parametrize(
-    ("what", "wrong", "reason"),
-    [
-        ("question", "How many hectares does this orchard have?", "not_standalone"),
-        ("question", "과수원은 몇 헥타르인가요?", "other_language"),
-        ("question", "Orchards of the valley", "not_a_question"),
-        ("query", "Which orchard was bought by a bank in Paris?", "not_retrieved"),
-        ("answer", "seventeen thousand", "answer_not_in_passage"),
-        ("answer", "Orchard", "answer_in_question"),
-        ("sentence", "bakeries in a town of another name", "not_answered"),
-        ("hypothetical", "Tractors are repaired by mechanics.", "hypothetical_misses"),
-        ("reasoning", "It has 99 of them.", "reasoning_unfounded"),
+WRONG = {
+    "question": [
+        ("How many hectares does this orchard have?", "not_standalone"),
+        ("과수원은 몇 헥타르인가요?", "other_language"),
+        ("Orchards of the valley", "not_a_question"),
     ],
-)
-def test_bad_rows_are_rejected_for_their_reason_and_kept(
-    home: Path, what: str, wrong: str, reason: str
-) -> None:
-    def spoil(text: str, kind: str) -> str:
-        return wrong if kind == what else text
+    "query": [("Which orchard was bought by a bank in Paris?", "not_retrieved")],
+    "answer": [
+        ("seventeen thousand", "answer_not_in_passage"),
+        ("Orchard", "answer_in_question"),
+        ("", "no_text"),
+    ],
+    "sentence": [("bakeries in a town of another name", "not_answered")],
+    "hypothetical": [("Tractors are repaired by mechanics.", "hypothetical_misses")],
+    "reasoning": [("It has 99 of them.", "reasoning_unfounded")],
+}
 
-    made(home, replace(ORDER, limit=6), Composing(spoil=spoil))
+
+def test_bad_rows_are_rejected_for_their_reasons_and_kept(home: Path) -> None:
+    turns: Counter[str] = Counter()
+
+    def spoil(text: str, what: str) -> str:
+        """Every other text is a bad one, each kind of badness in turn."""
+        turns[what] += 1
+        turn, bad = divmod(turns[what], 2)
+        return WRONG[what][turn % len(WRONG[what])][0] if bad and what in WRONG else text
+
+    made(home, ORDER, Composing(spoil=spoil))
     folder = home / "datasets" / "orchards"
     rejected = lines(folder / "rejected.jsonl")
-    assert reason in {draft["reason"] for draft in rejected}
-    assert {draft["reason"] for draft in rejected} <= set(REASONS)
-    for row in lines(folder / "alpaca" / "train.jsonl"):
-        assert wrong not in (row["instruction"], row["output"])
+    reasons = Counter(draft["reason"] for draft in rejected)
+    bad = {text: reason for wrongs in WRONG.values() for text, reason in wrongs}
+    assert set(bad.values()) <= set(reasons) <= set(REASONS)
+    for draft in rejected:
+        assert Path(draft["source"]).name == draft["title"] and draft["passage"] and draft["quote"]
+    kept = [r for split in ("train", "test") for r in lines(folder / "alpaca" / f"{split}.jsonl")]
+    assert len(kept) > 20
+    assert not {text for row in kept for text in (row["instruction"], row["output"])} & set(bad)
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    assert report["rejected"] == Counter(draft["reason"] for draft in rejected)
+    assert report["rejected"] == reasons
+    assert report["drafts"] == len(kept) + len(rejected)
 
 
 def test_a_question_is_asked_once(home: Path) -> None:

@@ -67,8 +67,8 @@ class Composing(BaseChatModel):
             return "Q: " + self.spoil(f"Which {unit} has Orchard {name}?", "reverse")
         found = re.search(r"^Question: (.*)$", task, re.M)
         assert found, task
-        name = re.search(r"Orchard (\w+)", found[1]) or re.search(r"Orchard (\w+)", task)
-        assert name, task
+        name = re.search(r"Orchard (\w+)", f"{found[1]} {task} Orchard Nobody")
+        assert name
         if "Passage:" not in task:
             return "A: " + self.spoil(f"Orchard {name[1]} has hectares, bakeries.", "hypothetical")
         verb = "grows" if "hectares" in found[1] else "sells"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from agents.meta import _rules
 from graphs.training_requests import Wanted, is_about_training_data, wanted_in
 from graphs.training_rows import KINDS
 
@@ -58,3 +61,19 @@ def test_asking_how_far_it_is_is_about_training_data_too(request_: str) -> None:
 )
 def test_other_requests_are_left_to_the_specialist(request_: str) -> None:
     assert not is_about_training_data(request_)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "내 문서로 학습 데이터 50개 만들어줘",
+        "교안에서 RAFT 데이터 20행 생성해줘",
+        "make a RAFT set from my documents",
+        "Please create 40 QA pairs from guide.pdf",
+        "학습 데이터 어디까지 됐어?",
+        "how far is the training data?",
+    ],
+)
+def test_the_routers_rules_send_them_to_the_document_agent(request_: str) -> None:
+    decided = [agent for rule, agent, _ in _rules() if re.search(rule, request_, re.IGNORECASE)]
+    assert decided[:1] == ["rag"]
