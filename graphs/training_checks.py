@@ -31,6 +31,7 @@ REASONS = {
 
 LONGEST_SPAN = 220  # characters of an answer: a sentence
 _NEW = 0.34  # share of an answer's content that its question must not tell
+_NEARLY = 0.75  # share of content that a slip in copying leaves
 _FOUNDED = 0.5  # share of a reasoning's content that its sources must have
 _AGREES = 0.6  # share of a re-read answer's content that must be in the expected one
 
@@ -50,7 +51,10 @@ _POINTING = re.compile(
     r"(it|its|they|their|he|she|them)\b",
     re.IGNORECASE,
 )
-_ASKS_KO = re.compile(r"(나요|가요|까요|인가|는가|은가|한가|을까|니까|니|까)[?.\s]*$")
+_ASKS_KO = re.compile(
+    r"(무엇|무슨|뭐|어떤|어떻게|어느|어디|언제|왜|얼마|몇|누가|누구).*"
+    r"(나요|가요|까요|인가|는가|은가|한가|을까|니까|니|까)[?.\s]*$"
+)
 _ASKS_EN = re.compile(
     r"\b(what|who|whom|whose|when|where|why|how|which)\b"
     r"|^(is|are|was|were|do|does|did|can|could|has|have|should|will|name|explain|describe)\b",
@@ -87,6 +91,12 @@ def agrees(read: str, expected: str) -> bool:
     """Whether an answer read from the passage is, for the most part, what was expected."""
     words = content(read)
     return bool(words) and len(words & content(expected)) >= _AGREES * len(words)
+
+
+def is_nearly(answer: str, sentence: str) -> bool:
+    """Whether an answer is the sentence but for a few words."""
+    words, whole = content(answer), content(sentence)
+    return len(words & whole) >= _NEARLY * max(len(words), len(whole), 1)
 
 
 def gives_away(question: str, answer: str) -> bool:

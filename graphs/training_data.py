@@ -43,12 +43,16 @@ _BLANK = dict.fromkeys(
     ("passage", "task", "statement", "question", "answer", "quote", "reasoning"), ""
 )
 _SHAPES = {
-    "question": r"^Q: [^?\n]{8,120}\?$",
+    "question": r"^Q: [^?\n]+\?$",
+    "question_ko": r"^Q: [^?\n]*(무엇|무슨|어떤|어떻게|어느|어디|언제|왜|얼마|몇|누가|누구)[^?\n]*"
+    r"(나요|가요|까요)\?$",
     "answer": r"^A: [^\n]{1,120}$",
-    "hypothetical": r"^A: [^\n]{20,400}$",
-    "reasoning": r"^A: [^\n]{10,240}$",
+    "hypothetical": r"^A: [^.\n]+[.]( [^.\n]+[.])?$",
+    "reasoning": r"^A: [^.\n]+[.]$",
 }
-"""What each text must look like: left free, a small model copies where it should ask."""
+"""What each text must look like: left free, a small model copies where it should ask.
+
+A length such as {20,400} costs ten times the sampling itself (18.5 s for what takes 1.7 s)."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +124,8 @@ def build_row_maker(
         kind: Kind, statement: str, passage: SourcePassage, asked: Collection[str]
     ) -> Draft:
         language, text = language_of(passage["text"]), passage["text"]
-        question = await writer.write("question", _ASKING[kind], language, statement=statement)
-        question = mended(question)
+        shape = "question_ko" if language == "ko" else "question"
+        question = mended(await writer.write(shape, _ASKING[kind], language, statement=statement))
         draft: Draft = {
             "kind": kind,
             "quote": statement,
@@ -178,6 +182,8 @@ def build_row_maker(
             reason = None if checks.agrees(answer, draft["quote"]) else "not_answered"
             kept = draft["quote"] if draft["kind"] == "reverse" else draft["answer"]
             return {**draft, "answer": kept, "reason": reason}
+        if checks.is_nearly(answer, draft["quote"]):
+            answer = draft["quote"]  # a word was dropped or an ending changed in copying
         reason = checks.wrong_span(answer, draft["question"], draft["quote"], passage["text"])
         return {**draft, "answer": answer, "reason": reason}
 

@@ -12,7 +12,7 @@ from graphs.training_checks import normalised, stands_in
 from graphs.training_rows import SourcePassage, Split
 
 _SHORTEST, _LONGEST = 25, 220  # characters of a statement
-_WRAPPED = 40  # a line this long without an end is continued by the next one
+_WRAPPED = 60  # columns; a line this wide without an end is continued by the next one
 _TEST_EACH = 10  # every tenth passage is for testing: the textbook's 9:1
 
 _SENTENCE = re.compile(r"(?:[^.!?。]|[.!?](?=[^\s\"'”’)]))+[.!?。][\"'”’)]*(?=\s|$)")
@@ -28,6 +28,7 @@ _LEANING = re.compile(
     r"|(this|that|these|those|it|its|they|their|he|she|we|you|i|here|there|however|therefore|thus"
     r"|moreover|furthermore|also|then|so|but|and|or|for example|for instance|in addition|instead"
     r"|such|both|each|another|as (a result|shown|above)|see|note|first|second|third|finally)\b)"
+    r"|\s(이러한|이런|그러한|해당|위의|앞서|아래의|다음의)\s"
     r"|다음과 같|아래와 같|위와 같|본 교안|본 문서|이 문서|이 장"
     r"|as follows|this (chapter|document|book)",
     re.IGNORECASE,
@@ -64,8 +65,13 @@ def _blocks(text: str) -> list[str]:
             blocks[-1] += " " + line.strip()
         else:
             blocks.append(line.strip())
-        open_line = line if len(line) >= _WRAPPED and not _ENDED.search(line) else ""
+        open_line = line if _columns(line) >= _WRAPPED and not _ENDED.search(line) else ""
     return blocks
+
+
+def _columns(line: str) -> int:
+    """Width in a fixed-width font, where a Hangul syllable takes two columns."""
+    return len(line) + sum("가" <= char <= "힣" for char in line)
 
 
 def randomness(seed: int, *about: str) -> random.Random:

@@ -33,6 +33,7 @@ def test_good_questions_pass(question: str, passage: str) -> None:
         ("LoRA trains matrices.", ENGLISH, "not_a_question"),
         ("LoRA는 저랭크 행렬을 학습한다?", KOREAN, "not_a_question"),
         ("LoRA가 무엇을 학습하는지?", KOREAN, "not_a_question"),
+        ("LoRA는 저랭크 행렬을 학습하나요?", KOREAN, "not_a_question"),  # yes or no teaches little
         ("LoRA trains matrices?", ENGLISH, "not_a_question"),
         ("이 글에서 설명하는 방법은 무엇인가요?", KOREAN, "not_standalone"),
         ("이 방법은 무엇을 고정하나요?", KOREAN, "not_standalone"),
@@ -74,6 +75,13 @@ def test_spans_are_compared_word_for_word_whatever_the_white_space() -> None:
 )
 def test_questions_that_tell_their_answer(question: str, answer: str, told: bool) -> None:
     assert checks.gives_away(question, answer) is told
+
+
+def test_a_slip_in_copying_is_nearly_the_sentence() -> None:
+    sentence = "LoRA는 원본 가중치를 고정하고 저랭크 행렬 두 개만 학습한다."
+    assert checks.is_nearly("LoRA는 가중치를 고정하고 저랭크 행렬 두 개만 학습합니다", sentence)
+    assert not checks.is_nearly("저랭크 행렬 두 개", sentence)
+    assert not checks.is_nearly("", "")
 
 
 def test_the_same_question_in_other_clothes_is_the_same() -> None:
