@@ -33,12 +33,16 @@ _SEARCHED = 50  # candidates for distractors; the server's limit
 _TRIES = 2  # statements tried for each kind in a passage
 
 _ASKING: dict[Kind, str] = {
-    "qa": "detail",
-    "reverse": "reverse",
-    "hyde": "query",
-    "raft": "detail",
+    "qa": "training_detail",
+    "reverse": "training_reverse",
+    "hyde": "training_query",
+    "raft": "training_detail",
 }
-_TASKS = ("task", "detail", "reverse", "query", "answer", "hypothetical", "reasoning", "reasoned")
+_TEXTS = (
+    *("training_task", "training_detail", "training_reverse", "training_query", "training_answer"),
+    *("training_hypothetical", "training_reasoning", "training_reasoned"),
+)
+"""Fixed texts that make the rows what they are."""
 _BLANK = dict.fromkeys(
     ("passage", "task", "statement", "question", "answer", "quote", "reasoning"), ""
 )
@@ -145,7 +149,7 @@ def build_row_maker(
             draft["reason"] = None if found else "not_retrieved"
         if not draft["reason"] and kind == "hyde":
             imagined = await writer.write(
-                "hypothetical", "hypothetical", language, question=question
+                "hypothetical", "training_hypothetical", language, question=question
             )
             draft["answer"] = imagined
             draft["reason"] = await wrong_hypothetical(imagined, passage)
@@ -175,7 +179,7 @@ def build_row_maker(
     async def answered(draft: Draft, passage: SourcePassage) -> Draft:
         language = language_of(passage["text"])
         said = await writer.write(
-            "answer", "answer", language, passage["text"], question=draft["question"]
+            "answer", "training_answer", language, passage["text"], question=draft["question"]
         )
         answer = said.strip("\"'“”‘’ ")
         if draft["kind"] in ("reverse", "hyde"):
@@ -195,7 +199,7 @@ def build_row_maker(
         language = language_of(passage["text"])
         reasoning = await writer.write(
             "reasoning",
-            "reasoning",
+            "training_reasoning",
             language,
             passage["text"],
             question=question,
@@ -243,7 +247,7 @@ def recipe_hash() -> str:
     """What the model is asked, as a hash: rows made under other prompts do not belong together."""
     texts = [_system(language) for language in ("ko", "en")]
     for language in ("ko", "en"):
-        texts += [say(f"training_{task}", language, **_BLANK) for task in _TASKS]
+        texts += [say(key, language, **_BLANK) for key in _TEXTS]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
 
 
@@ -335,7 +339,7 @@ class _Writer:
         self, what: str, task: str, language: Language, passage: str | None = None, **values: str
     ) -> str:
         """The text that the model writes, or "" for none."""
-        wanted = say(f"training_{task}", language, **values)
+        wanted = say(task, language, **values)
         if passage is not None:
             wanted = say("training_task", language, passage=passage, task=wanted)
         messages = [SystemMessage(_system(language)), HumanMessage(wanted)]
