@@ -218,9 +218,16 @@ async def make(
             if order.limit is not None and at.rows >= order.limit:
                 break
             began = time.monotonic()
-            made = await maker.ainvoke(
-                {"passage": passage, "asked": asked}, {"recursion_limit": 200}
-            )
+            try:
+                made = await maker.ainvoke({"passage": passage, "asked": asked})
+            except DureError:
+                raise
+            except Exception as error:  # a served model fails in its provider's own ways
+                told = (str(error).splitlines() or [""])[0] or type(error).__name__
+                raise DureError(
+                    f"{spec} failed at passage {passage['id']}: {told} What is finished is safe: "
+                    "mend it and run the same command again."
+                ) from error
             seconds = round(time.monotonic() - began, 2)
             latest: Finished = {
                 "passage": passage["id"],

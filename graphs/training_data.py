@@ -245,7 +245,7 @@ def mended(question: str) -> str:
 
 def recipe_hash() -> str:
     """What the model is asked, as a hash: rows made under other prompts do not belong together."""
-    texts = [_system(language) for language in ("ko", "en")]
+    texts = [*_SHAPES.values(), *(_system(language) for language in ("ko", "en"))]
     for language in ("ko", "en"):
         texts += [say(key, language, **_BLANK) for key in _TEXTS]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]

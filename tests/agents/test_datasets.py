@@ -167,7 +167,7 @@ def test_an_interrupted_set_goes_on_and_is_the_same(home: Path, fails_at: int) -
     undisturbed = replace(ORDER, name="undisturbed", limit=20)
     made(home, undisturbed)
     order = replace(ORDER, limit=20)
-    with pytest.raises(ConnectionError):
+    with pytest.raises(DureError, match=r"the model went away.*run the same command again"):
         made(home, order, Composing(fails_at=fails_at))
     log = home / "datasets" / "orchards" / "log.jsonl"
     whole = log.read_bytes() if log.exists() else b""
@@ -300,31 +300,36 @@ def test_the_command_says_what_is_wrong(dure: Dure) -> None:
     assert "no data sets yet" in dure("dataset", "show").stderr
 
 
-@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
-def test_stopped_at_a_passage_it_goes_on_with_the_very_same_rows(
-    small: Dure, indexed: Path, ending: signal.Signals
-) -> None:
-    shutil.copytree(indexed / "indexes", small.home / "indexes")
-    words = ["dataset", "make", "--limit", "6", "--kinds", "qa,reverse"]
-    undisturbed = small(*words, "--name", "undisturbed", timeout=280)
+def test_interrupted_and_killed_it_goes_on_with_the_very_same_rows(small: Dure) -> None:
+    for n in range(5):
+        (small.cwd / f"{NAMES[n]}.md").write_text(orchard(n), encoding="utf-8")
+    assert small("call", "retrieval.add", f"paths={small.cwd}").returncode == 0
+    words = ["dataset", "make", "--kinds", "qa,reverse", "--name"]
+    undisturbed = small(*words, "undisturbed", timeout=200)
     assert undisturbed.returncode == 0, undisturbed.stderr
 
-    process = small.start(*words, "--name", "stopped")
-    assert process.stderr is not None
-    said = ""
-    while "passage 2 of" not in said:
-        line = process.stderr.readline()
-        assert line, said
-        said += line
-    process.send_signal(ending)
-    _, rest = process.communicate(timeout=60)
-    if ending == signal.SIGINT:
-        assert process.returncode == 130
-        assert "goes on from there" in rest and "Traceback" not in rest
-    again = small(*words, "--name", "stopped", timeout=280)
+    def stopped(at: str, by: signal.Signals) -> tuple[int, str]:
+        process = small.start(*words, "stopped")
+        assert process.stderr is not None
+        said = ""
+        while at not in said:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        process.send_signal(by)
+        _, rest = process.communicate(timeout=60)
+        return process.returncode, rest
+
+    status, said = stopped("passage 1 of 5", signal.SIGINT)
+    assert status == 130 and "goes on from there" in said and "Traceback" not in said
+    status, _ = stopped("passage 3 of 5", signal.SIGKILL)
+    assert status == -signal.SIGKILL
+    again = small(*words, "stopped", timeout=200)
     assert again.returncode == 0, again.stderr
-    assert "passage 2 of" in again.stderr and "passage 1 of" not in again.stderr
+    assert "passage 3 of 5" in again.stderr and "passage 2 of 5" not in again.stderr
     sets = small.home / "datasets"
+    made_up = lines(sets / "undisturbed" / "rejected.jsonl")
+    assert made_up or lines(sets / "undisturbed" / "alpaca" / "train.jsonl")
     assert contents(sets / "stopped") == contents(sets / "undisturbed")
 
 
