@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import TypedDict
 
 from agents.dataset_report import write_out
-from agents.errors import DureError, UsageError
+from agents.errors import DureError, ModelRefused, UsageError
 from graphs.training_checks import question_key
 from graphs.training_data import Recipe, build_row_maker, planned, recipe_hash
 from graphs.training_passages import Library, data_hash, in_order
@@ -208,7 +208,7 @@ async def make(
         done = dataset.finished()
         library = Library(everything, order.seed)
         tools = {tool.name: tool for tool in await pool.tools("retrieval")}
-        maker = build_row_maker(model, tools, recipe, library)
+        maker = build_row_maker(model, tools, recipe, library, (ModelRefused,))
         at = Progress(0, 0, 0, len(usable))
         for finished in done:
             _count(at, finished)

@@ -24,7 +24,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from agents.errors import DureError
+from agents.errors import DureError, ModelRefused
 
 _KEEP_PREFIXES = 16  # files of about 30 kB a token
 _STEP_TOKENS = 128  # prompt tokens between two chances to cancel; costs 2% of speed here
@@ -110,7 +110,7 @@ class Llama:
                         continue
                     chunk = json.loads(line.removeprefix(b"data: "))
                     if "error" in chunk:
-                        raise DureError(
+                        raise ModelRefused(
                             "The embedded model refused the request: "
                             f"{chunk['error'].get('message', chunk['error'])}."
                         )
