@@ -25,7 +25,7 @@ from typing_extensions import TypedDict
 
 from graphs import training_checks as checks
 from graphs.language import Language, language_of
-from graphs.training_passages import Library, randomness, statements
+from graphs.training_passages import Library, definition_question, randomness, statements
 from graphs.training_rows import Document, Kind, Rejected, Row, SourcePassage
 from prompts import prompt, say
 
@@ -148,6 +148,10 @@ def build_row_maker(
             "documents": [],
             "reason": checks.wrong_question(question, text),
         }
+        defining = definition_question(statement)
+        if checks.gives_away(question, statement) and defining:  # a copy of a definition
+            draft["question"] = question = defining
+            draft["reason"] = checks.wrong_question(question, text)
         if not draft["reason"] and checks.question_key(question) in asked:
             draft["reason"] = "duplicate"
         if not draft["reason"] and checks.gives_away(question, statement):
@@ -261,15 +265,24 @@ def recipe_hash() -> str:
 
 
 def planned(passage: SourcePassage, recipe: Recipe) -> list[tuple[Kind, str]]:
-    """Which statement each kind tries first and next; kinds begin with different ones."""
+    """Which statement each kind tries first and next.
+
+    Kinds take turns at being first and begin with different statements; two that ask alike never
+    get the same one, since the same question would come of it.
+    """
     stated = statements(passage["text"])
-    randomness(recipe.seed, "statements", passage["id"]).shuffle(stated)
-    if not stated:
-        return []
+    kinds = list(recipe.kinds)
+    draw = randomness(recipe.seed, "statements", passage["id"])
+    draw.shuffle(stated)
+    draw.shuffle(kinds)
     tries: list[tuple[Kind, str]] = []
-    for place, kind in enumerate(recipe.kinds):
-        at = [(place + step) % len(stated) for step in range(min(_TRIES, len(stated)))]
-        tries += [(kind, stated[i]) for i in at]
+    taken: set[tuple[str, str]] = set()
+    for step in range(min(_TRIES, len(stated))):
+        for place, kind in enumerate(kinds):
+            statement = stated[(place + step) % len(stated)]
+            if (_ASKING[kind], statement) not in taken:
+                taken.add((_ASKING[kind], statement))
+                tries.append((kind, statement))
     return tries
 
 

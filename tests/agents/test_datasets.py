@@ -229,7 +229,7 @@ WRONG = {
         ("과수원은 몇 헥타르인가요?", "other_language"),
         ("Orchards of the valley", "not_a_question"),
     ],
-    "query": [("Which orchard was bought by a bank in Paris?", "not_retrieved")],
+    "query": [("another orchard", "not_retrieved")],
     "answer": [
         ("seventeen thousand", "answer_not_in_passage"),
         ("Orchard", "answer_in_question"),
@@ -243,24 +243,32 @@ WRONG = {
 
 def test_bad_rows_are_rejected_for_their_reasons_and_kept(home: Path) -> None:
     turns: Counter[str] = Counter()
+    bad: set[str] = set()
 
     def spoil(text: str, what: str) -> str:
         """Every other text is a bad one, each kind of badness in turn."""
         turns[what] += 1
-        turn, bad = divmod(turns[what], 2)
-        return WRONG[what][turn % len(WRONG[what])][0] if bad and what in WRONG else text
+        turn, good = divmod(turns[what], 2)
+        if good or what not in WRONG:
+            return text
+        wrong = WRONG[what][turn % len(WRONG[what])][0]
+        if what == "query":
+            name = next(name for name in NAMES if name in text)
+            wrong = text.replace(name, NAMES[(NAMES.index(name) + 12) % len(NAMES)])
+        bad.add(wrong)
+        return wrong
 
     made(home, ORDER, Composing(spoil=spoil))
     folder = home / "datasets" / "orchards"
     rejected = lines(folder / "rejected.jsonl")
     reasons = Counter(draft["reason"] for draft in rejected)
-    bad = {text: reason for wrongs in WRONG.values() for text, reason in wrongs}
-    assert set(bad.values()) <= set(reasons) <= set(REASONS)
+    assert {reason for wrongs in WRONG.values() for _, reason in wrongs} <= set(reasons)
+    assert set(reasons) <= set(REASONS)
     for draft in rejected:
         assert Path(draft["source"]).name == draft["title"] and draft["passage"] and draft["quote"]
     kept = [r for split in ("train", "test") for r in lines(folder / "alpaca" / f"{split}.jsonl")]
     assert len(kept) > 20
-    assert not {text for row in kept for text in (row["instruction"], row["output"])} & set(bad)
+    assert not {text for row in kept for text in (row["instruction"], row["output"])} & bad
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     assert report["rejected"] == reasons
     assert report["drafts"] == len(kept) + len(rejected)
