@@ -16,6 +16,7 @@ _COMMANDS = {
     "search": "Find passages of your documents, and why they were found.",
     "call": "Call one tool directly and print its result.",
     "tools": "List the tools of every server.",
+    "dataset": "Make training data from your documents.",
     "models": "List the chat models and which one would answer.",
     "doctor": "Check the installation and say how to mend it.",
     "mcp": "Serve the engines to MCP clients; install into Claude or Cursor.",

@@ -108,6 +108,10 @@ class EmbeddedChatModel(BaseChatModel):
     def _count(self, chat: Sequence[ChatMessage]) -> int:
         return self.load().count(_for_template(chat))
 
+    def start_afresh(self) -> None:
+        """Make what comes next depend on its messages alone, not on what was read before."""
+        self.load().start_afresh()
+
     def probabilities(self, messages: list[BaseMessage], words: Sequence[str]) -> dict[str, float]:
         """How likely the model's reply begins with each word, normalised over the words.
 

@@ -13,3 +13,7 @@ class UsageError(DureError):
 
 class ApprovalNeeded(DureError):
     """A tool call needs the user's yes and there was nobody to ask. Exit status 3."""
+
+
+class ModelRefused(DureError):
+    """The model could not answer this one request; the next one may go well. Exit status 1."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from agents.approvals import Approvals
 from agents.context import providers
+from agents.dataset_jobs import DatasetJobs
 from agents.models import ChosenModel
 from agents.pool import ServerPool
 from agents.registry import Agent, agents
@@ -25,6 +26,7 @@ from graphs.similarity import ExampleClassifier
 from graphs.specialist import Expertise, Specialist, build_specialist
 from graphs.state import Turn
 from graphs.tool_calls import without, without_language
+from graphs.training_requests import with_training_data
 from graphs.worked import WorkedExamples
 from prompts import prompt, router_examples, worked_examples
 
@@ -133,7 +135,9 @@ def _builder(
             expertise, chosen.model, small=chosen.small, step_limit=step_limit
         )
         if agent.name == "rag":
-            return build_rag(chosen.model, offered, manage=specialist)
+            specialist = build_rag(chosen.model, offered, manage=specialist)
+            jobs = DatasetJobs(chosen.spec)
+            return with_training_data(specialist, offered["list_documents"], jobs)
         return specialist
 
     return build

@@ -10,7 +10,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from mcp_servers import jobs
-from mcp_servers.retrieval import embedding, indexing, reading, searching
+from mcp_servers.retrieval import embedding, indexing, listing, reading, searching
 from mcp_servers.retrieval.chunking import CHUNK_SIZE, OVERLAP, Chunking
 from mcp_servers.retrieval.cleaning import composed
 from mcp_servers.retrieval.files import Patterns, found_files
@@ -220,6 +220,21 @@ def search(
     return searching.search(index, request)
 
 
+@tool("List passages")
+def passages(
+    index: Index = "default",
+    source: Annotated[
+        str | None, Field(description="Only this document (file name or path)")
+    ] = None,
+    after_id: Annotated[
+        str | None, Field(description="Passages after this id; null for the first")
+    ] = None,
+    limit: Annotated[int, Field(description="At most so many, up to 500")] = 100,
+) -> listing.Listed:
+    """Every indexed passage in reading order, a page at a time, with file and page."""
+    return listing.passages(index, source, after_id, limit)
+
+
 @tool("Read a passage")
 def read_passage(
     id: Annotated[str, Field(description="Passage id from search")],
@@ -245,7 +260,7 @@ ENGINE = Engine(
     name="retrieval",
     summary="indexes documents (PDF, Word, PowerPoint, HTML, Markdown, CSV, text) and finds "
     "passages in them, Korean or English",
-    tools=(add, job, cancel, list_documents, remove, search, read_passage, page_text),
+    tools=(add, job, cancel, list_documents, remove, search, passages, read_passage, page_text),
 )
 
 if __name__ == "__main__":
