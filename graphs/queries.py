@@ -13,7 +13,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 
-from graphs.language import language_of
+from graphs.language import Language, language_of
 from graphs.tokens import asked_content, content
 from prompts import prompt
 
@@ -76,25 +76,25 @@ async def variants(model: BaseChatModel, question: str, n: int = 3) -> tuple[lis
         SystemMessage(prompt("variants").replace("{n}", str(n))),
         HumanMessage(f"Question: {question}"),
     ]
-    reply = await model.bind(max_tokens=160).ainvoke(messages, _QUIET)
+    reply = await model.bind(max_tokens=96).ainvoke(messages, _QUIET)
     lines = [_first_line(line) for line in str(reply.text).splitlines()]
     found = dict.fromkeys(line for line in lines if len(line) > 3 and line != question)
     return list(found)[:n], reply
 
 
 async def hypothetical(
-    model: BaseChatModel, question: str, documents: str
+    model: BaseChatModel, question: str, language: Language
 ) -> tuple[str, AIMessage]:
     """A passage that could answer the question (HyDE), in the language of the documents.
 
     It is only ever searched for, never shown or quoted: it may be wrong in every fact.
     """
-    language = "Korean" if language_of(documents or question) == "ko" else "English"
+    spoken = {"ko": "Korean", "en": "English"}[language]
     messages = [
-        SystemMessage(prompt("hyde").replace("{language}", language)),
+        SystemMessage(prompt("hyde").replace("{language}", spoken)),
         HumanMessage(f"Question: {question}"),
     ]
-    reply = await model.bind(max_tokens=128).ainvoke(messages, _QUIET)
+    reply = await model.bind(max_tokens=80).ainvoke(messages, _QUIET)
     return " ".join(str(reply.text).split())[: _LONGEST * 2], reply
 
 

@@ -65,7 +65,9 @@ class Asked(TypedDict, total=False):
     queries: list[str]  # all that was searched for
     variants: list[str]  # what the next search adds to the question
     attempts: int
-    passages: list[Passage]
+    passages: list[Passage]  # those of the last search that no search before it had found
+    seen: list[str]  # ids of all that were found
+    language_found: Language  # of the first passages
     searched: dict[str, int]
     read: list[str]  # what of the passages the model reads
     yes: float  # the model's probability that they answer the question
@@ -136,6 +138,8 @@ class _Nodes:
             "queries": [],
             "variants": [],
             "attempts": 0,
+            "seen": [],
+            "language_found": language_of(request),
             "document": None,
             "steps": [],
             "replies": [],
@@ -170,7 +174,12 @@ class _Nodes:
             return {**update, "text": text}
         found = result_of(message)
         update["searched"] = found["searched"]
-        update["passages"] = found["passages"]
+        # What was found weak once is not read again: a second look costs seconds and luck.
+        fresh = [p for p in found["passages"] if p["id"] not in state["seen"]]
+        update["passages"] = fresh
+        if fresh and not state["seen"]:
+            update["language_found"] = language_of(" ".join(p["text"] for p in fresh))
+        update["seen"] = [*state["seen"], *(passage["id"] for passage in fresh)]
         if not found["searched"]["documents"]:
             update["text"] = say("no_documents", state["language"])
         return update
@@ -213,8 +222,7 @@ class _Nodes:
             texts, reply = await variants(self._model, question)
         else:
             _tell("imagining", language)
-            documents = " ".join(passage["text"] for passage in state["passages"])
-            text, reply = await hypothetical(self._model, question, documents)
+            text, reply = await hypothetical(self._model, question, state["language_found"])
             texts = [text] if text else []
         return {"variants": texts, "replies": [*state["replies"], reply]}
 

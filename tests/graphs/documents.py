@@ -52,14 +52,14 @@ class Library:
             keys = list(dict.fromkeys(keys or library.found_by.get("", list(pages))))
             passages = [
                 {
-                    "id": str(n),
+                    "id": f"{key[0]}:{key[1]}",
                     "text": pages[key],
                     "source": f"/docs/{key[0]}",
                     "title": key[0],
                     "page": key[1],
                     "scores": {"coverage": library.coverage},
                 }
-                for n, key in enumerate(keys[:k])
+                for key in keys[:k]
             ]
             searched = {"documents": len({key[0] for key in pages}), "chunks": len(pages)}
             return {"query": query, "passages": passages, "searched": searched}

@@ -97,7 +97,8 @@ async def test_weak_evidence_is_searched_for_in_other_words_and_then_by_a_made_u
     phrasings = AIMessage("1. 휴가 일수는?\n- annual leave days")
     made_up = AIMessage("휴가는 보통 20일이다.")
     library = Library(dict(PAGES), coverage=0.2)
-    replies = [NO, phrasings, NO, made_up, NO]
+    library.found_by = {"": [LEAVE], "annual leave days": [RANK]}
+    replies = [NO, phrasings, NO, made_up]  # the last search finds nothing new to judge
     done = await ask("유급 휴일은 며칠이야?", replies=replies, library=library)
     assert done.tools == ["search"] * 3
     assert [search["variants"] for search in done.library.searches] == [
@@ -128,8 +129,7 @@ async def test_a_second_search_can_find_what_the_first_did_not() -> None:
 
 
 async def test_an_answer_that_nothing_supports_becomes_a_refusal() -> None:
-    wrong = [YES, AIMessage("It is 128."), YES]
-    replies = [*wrong, AIMessage("r?"), *wrong, AIMessage("The rank is 8."), *wrong]
+    replies = [YES, AIMessage("It is 128."), YES, AIMessage("r?"), AIMessage("The rank is 8.")]
     done = await ask("What is the rank r of LoRA?", replies=replies)
     assert len(done.library.searches) == 3
     assert "no evidence" in done.text
