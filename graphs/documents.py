@@ -34,11 +34,21 @@ _PART = re.compile(
     r"|\b(chapter|section|page) \d|\b(about|regarding|on how|part)\b",
     re.IGNORECASE,
 )
+_ALL = re.compile(
+    r"모든 (문서|파일|자료)|문서마다|각 ?문서"
+    r"|\b(every|each|all( of)?( the| my)?) (documents?|files?)\b",
+    re.IGNORECASE,
+)
 
 
 def wants_all(request: str) -> bool:
     """Whether a request asks for a digest of a whole document rather than for something in it."""
     return bool(_DIGEST.search(request) and _WHOLE.search(request) and not _PART.search(request))
+
+
+def asks_of_all(request: str) -> bool:
+    """Whether a request asks what all documents say, so that many passages are to be read."""
+    return bool(_ALL.search(request))
 
 
 def named_document(request: str, documents: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

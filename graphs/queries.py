@@ -14,7 +14,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 
 from graphs.language import Language, language_of
-from graphs.tokens import asked_content, content
+from graphs.tokens import asked_words, content, names
 from prompts import prompt
 
 _SHOWN = 400  # characters of each earlier message that a follow-up is read against
@@ -33,12 +33,14 @@ _QUIET: Any = {"tags": ["nostream"]}  # what is written here is no part of the a
 def points_back(request: str, history: Sequence[AnyMessage]) -> bool:
     """Whether a request needs the conversation to be understood; costs no model.
 
-    It does if there is a conversation and it has a word that points back, or too little content
-    of its own to be searched.
+    It does if there is a conversation and it has a word that points back, or less than two words
+    and no name of its own to search for.
     """
     if not history:
         return False
-    return bool(_POINTS_BACK.search(request)) or len(asked_content(request)) < 3
+    return bool(_POINTS_BACK.search(request)) or (
+        len(asked_words(request)) < 2 and not names(request)
+    )
 
 
 async def standalone(

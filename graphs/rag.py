@@ -26,7 +26,7 @@ from typing_extensions import TypedDict
 
 from graphs.citing import cite
 from graphs.compression import compress
-from graphs.documents import named_document, pages_of, wants_all
+from graphs.documents import asks_of_all, named_document, pages_of, wants_all
 from graphs.evidence import (
     answerable_prompt,
     chance,
@@ -45,7 +45,9 @@ from graphs.tool_calls import call_tool, result_of
 from prompts import say
 
 PASSAGES = 6
-BUDGET = 400  # tokens of evidence that a model reads: 6 seconds on a CPU
+BUDGET = 400  # tokens of evidence that the embedded model reads: 6 seconds on a CPU
+_SERVED = 3000  # tokens of evidence for a model elsewhere
+_MANY = 24  # passages, where all documents are asked about
 _ATTEMPTS = 3  # the question as asked, then rewritten at most twice
 
 _MANAGE = re.compile(
@@ -159,7 +161,8 @@ class _Nodes:
 
     async def search(self, state: Asked) -> Asked:
         """Search the question, together with its variants where there are any."""
-        arguments: dict[str, Any] = {"query": state["question"], "k": PASSAGES}
+        k = _MANY if asks_of_all(state["question"]) else PASSAGES
+        arguments: dict[str, Any] = {"query": state["question"], "k": k}
         if state["variants"]:
             arguments["variants"] = state["variants"]
         message = await call_tool("rag", self._tools["search"], arguments)
@@ -189,7 +192,9 @@ class _Nodes:
         question, passages = state["question"], state["passages"]
         if not passages:
             return {"read": [], "yes": 0.0, "chance": 0.0}
-        texts = compress(question, passages, BUDGET, counter(self._model))
+        small = hasattr(self._model, "aprobabilities")
+        budget = BUDGET if small and not asks_of_all(question) else _SERVED
+        texts = compress(question, passages, budget, counter(self._model))
         yes = await yes_or_no(self._model, answerable_prompt(texts, question))
         found = signs(question, passages, texts, yes)
         return {"read": texts, "yes": yes, "chance": chance("read", found)}
@@ -201,8 +206,7 @@ class _Nodes:
         reply = str(replies[-1].text)
         stated = await yes_or_no(self._model, stated_prompt(state["read"], question, reply))
         found = signs(question, passages, state["read"], state["yes"], stated, reply)
-        marked, citations = cite(reply, passages, question)
-        kept, steps = await self._verified(citations, passages)
+        marked, kept, steps = await self._cited(reply, passages, question)
         update: Asked = {
             "replies": [*state["replies"], *replies],
             "steps": [*state["steps"], *steps],
@@ -271,25 +275,43 @@ class _Nodes:
         again = await read(self._model, asked, texts, method)
         return [*reading.replies, *again.replies]
 
-    async def _verified(
-        self, citations: list[Citation], passages: Sequence[Passage]
-    ) -> tuple[list[Citation], list[Step]]:
-        """The citations whose quote stands verbatim on its page, as the server itself has it."""
-        kept: list[Citation] = []
+    async def _cited(
+        self, reply: str, passages: Sequence[Passage], question: str
+    ) -> tuple[str, list[Citation], list[Step]]:
+        """The reply tied to quotes that stand verbatim on their pages, as the server has them."""
         steps: list[Step] = []
         texts: dict[tuple[str, int | None], str] = {}
-        paths = {(p["title"], p["page"]): p["source"] for p in passages}
-        for citation in citations:
-            place = (citation["source"], citation["page"])
-            if place not in texts:
-                arguments = {"source": paths[place], "page": citation["page"]}
+        while True:
+            marked, citations = cite(reply, passages, question)
+            quotes: dict[tuple[str, int | None], list[str]] = {}
+            for citation in citations:
+                place = citation["source"], citation["page"]
+                quotes.setdefault(place, []).append(citation["quote"])
+            for passage in passages:
+                place = _place(passage)
+                if (passage["title"], passage["page"]) not in quotes or place in texts:
+                    continue
+                arguments = {"source": passage["source"], "page": passage["page"]}
                 message = await call_tool("rag", self._tools["page_text"], arguments)
                 steps.append(message.additional_kwargs["step"])
                 result = result_of(message)
                 texts[place] = result["text"] if message.status != "error" else ""
-            if citation["quote"] in texts[place]:
-                kept.append(citation)
-        return kept, steps
+            sound = [
+                passage
+                for passage in passages
+                if all(
+                    quote in texts[_place(passage)]
+                    for quote in quotes.get((passage["title"], passage["page"]), [])
+                    if quote in passage["text"]
+                )
+            ]
+            if len(sound) == len(passages):
+                return marked, citations, steps
+            passages = sound
+
+
+def _place(passage: Passage) -> tuple[str, int | None]:
+    return str(passage["source"]), passage["page"]
 
 
 def _reminded(question: str, key: str, language: Language) -> str:

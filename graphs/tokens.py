@@ -55,6 +55,12 @@ def content(text: str) -> set[str]:
     return tokens
 
 
+def asked_words(question: str) -> list[str]:
+    """The words of a question that do not merely ask."""
+    words = re.findall(r"[가-힣]+|[a-z0-9]+", _ASKING.sub(" ", question).lower())
+    return [word for word in words if not _FUNCTION_WORD.fullmatch(word)]
+
+
 def asked_content(question: str) -> set[str]:
     """What a question is about: its content without the words that merely ask."""
     return content(_ASKING.sub(" ", question)) or content(question)

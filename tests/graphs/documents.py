@@ -37,6 +37,7 @@ class Library:
         self.pages = pages
         self.coverage = coverage
         self.searches: list[dict[str, Any]] = []
+        self.offered: dict[str, BaseTool] = {}
         self.found_by: dict[str, list[tuple[str, int | None]]] = {}
         """What a search with this text among its query and variants finds; "" for any other."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 
@@ -50,7 +51,7 @@ async def ask(
         return {"messages": [AIMessage("managed")]}
 
     graph = StateGraph(Turn)
-    graph.add_node("rag", build_rag(model, library.tools(), manage))
+    graph.add_node("rag", build_rag(model, library.offered or library.tools(), manage))
     graph.add_edge(START, "rag")
     graph.add_edge("rag", END)
     compiled = graph.compile(checkpointer=InMemorySaver())
@@ -228,3 +229,24 @@ async def test_a_search_that_fails_is_told() -> None:
 )
 def test_requests_about_the_index_are_told_apart(request_: str, about: bool) -> None:
     assert is_about_the_index(request_) is about
+
+
+async def test_a_passage_that_is_not_on_its_page_is_not_quoted() -> None:
+    """A file that changed since it was indexed, or a server that lies."""
+    library = Library(dict(PAGES))
+    tools = library.tools()
+    library.pages = {LEAVE: "이 쪽은 바뀌었다.", RANK: PAGES[RANK]}
+
+    @tool
+    async def page_text(source: str, page: int | None = None) -> Any:
+        """Read a page."""
+        return {"source": source, "page": page, "text": library.pages[source[6:], page]}
+
+    page_text.metadata = {"server": "retrieval"}
+    library.offered = {**tools, "page_text": page_text}
+    replies = [YES, AIMessage("연차 휴가는 1년에 15일입니다."), YES, AIMessage("휴가?")]
+    done = await ask(
+        "연차 휴가는 1년에 며칠이야?", replies=[*replies, AIMessage("15일")], library=library
+    )
+    assert done.turn["citations"] == []
+    assert "15일입니다" not in done.text
