@@ -42,10 +42,9 @@ _SIGNS: dict[Stage, tuple[str, ...]] = {
         "foreign",
         "stated",
         "held",
-        "denies",
     ),
 }
-_STRENGTH = 1.0  # inverse of the L2 penalty: signs lie between 0 and 1, or -1 and 1
+_STRENGTH = 1.0  # inverse of the L2 penalty
 _KEEP = 0.98  # share of the answerable that must pass the first stage
 
 Case = dict[str, Any]

@@ -27,15 +27,14 @@ Stage = Literal["read", "answered"]
 """Before an answer is written, and after it."""
 
 _DENIES = re.compile(
-    r"(언급|명시|설명|제시|포함|제공|기재|나와|나타나|나오|적혀|쓰여|다루|정의)\S{0,4}\s?"
-    r"(있지\s?않|되지\s?않|지\s?않|하지\s?않)"
-    r"|(정보|내용|근거|답|언급|설명|기록)\S{0,2}\s*(는|은|이|가)?\s*없|알 수 없|모르|찾을 수 없"
-    r"|\b(do|does|is|are|was|were|did)(n.t| not) (\w+ ){0,2}"
-    r"(state|mention|provide|specif|answer|say|contain|include|given)"
-    r"|\bno (mention|information|answer)|\bnot (mentioned|stated|specified|provided)",
+    r"(언급|명시|기재|나와|나타나|적혀|쓰여)\S{0,4}\s?(있지\s?않|되지\s?않|지\s?않|하지\s?않)"
+    r"|(정보|내용|근거|언급|설명|기록)\S{0,2}\s*(는|은|이|가)?\s*없(다|습|는|어|음)"
+    r"|알 수 없|찾을 수 없"
+    r"|\b(do|does|is|are|was|were|did)(n.t| not) (\w+ ){0,2}(state|mention|specif|answer)"
+    r"|\bno (mention|information)\b|\bnot (mentioned|stated|specified|provided)\b",
     re.IGNORECASE,
 )
-_CERTAIN = 5.0  # log-odds: beyond that a small model's certainty means nothing
+_CERTAIN = 3.0  # log-odds: beyond that a small model's certainty means nothing
 
 
 def signs(
@@ -46,7 +45,7 @@ def signs(
     stated: float = 0.5,
     reply: str = "",
 ) -> dict[str, float]:
-    """What speaks for an answer, by name; most lie between 0 and 1.
+    """What speaks for an answer, by name: log-odds within ±3, the others from 0 to 1.
 
     `read` is what the model read of the passages, `yes` its probability that they answer the
     question, `stated` that they state `reply`.
@@ -63,8 +62,12 @@ def signs(
         "foreign": float(foreign),
         "stated": _log_odds(stated),
         "held": _share(added, held) if added else 0.0,
-        "denies": float(bool(_DENIES.search(reply))),
     }
+
+
+def denies(reply: str) -> bool:
+    """Whether a reply begins by saying that the passages do not say it."""
+    return bool(_DENIES.search(reply.strip().split("\n")[0][:200]))
 
 
 def chance(stage: Stage, found: Mapping[str, float]) -> float:
@@ -109,7 +112,7 @@ def _fitted() -> dict[str, Any]:
 
 def _log_odds(p: float) -> float:
     p = min(max(p, 1e-9), 1 - 1e-9)
-    return max(-_CERTAIN, min(_CERTAIN, math.log(p / (1 - p)))) / _CERTAIN
+    return max(-_CERTAIN, min(_CERTAIN, math.log(p / (1 - p))))
 
 
 def _share(tokens: set[str], held: set[str]) -> float:

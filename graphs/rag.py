@@ -30,6 +30,7 @@ from graphs.documents import asks_of_all, named_document, pages_of, wants_all
 from graphs.evidence import (
     answerable_prompt,
     chance,
+    denies,
     enough,
     signs,
     stated_prompt,
@@ -213,9 +214,11 @@ class _Nodes:
             "chance": chance("answered", found),
             "text": "",
         }
-        if kept and update["chance"] >= enough("answered"):
+        if kept and not denies(reply) and update["chance"] >= enough("answered"):
             update["citations"] = kept
             update["text"] = f"{marked}\n\n{_sources(kept, language)}"
+        else:
+            get_stream_writer()({"event": "again", "reason": "evidence"})
         return update
 
     async def rewrite(self, state: Asked) -> Asked:
