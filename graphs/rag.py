@@ -48,6 +48,7 @@ from prompts import say
 PASSAGES = 6
 BUDGET = 400  # tokens of evidence that the embedded model reads: 6 seconds on a CPU
 _SERVED = 3000  # tokens of evidence for a model elsewhere
+_STRICTER = 0.1  # more chance is needed of what only other words found: it was sought for longer
 _MANY = 24  # passages, where all documents are asked about
 _ATTEMPTS = 3  # the question as asked, then rewritten at most twice
 
@@ -214,7 +215,8 @@ class _Nodes:
             "chance": chance("answered", found),
             "text": "",
         }
-        if kept and not denies(reply) and update["chance"] >= enough("answered"):
+        needed = enough("answered") + _STRICTER * (state["attempts"] > 1)
+        if kept and not denies(reply) and update["chance"] >= needed:
             update["citations"] = kept
             update["text"] = f"{marked}\n\n{_sources(kept, language)}"
         else:
