@@ -37,7 +37,7 @@ from graphs.evidence import (
     yes_or_no,
 )
 from graphs.language import Language, language_of, strays_from
-from graphs.passages import Passage, as_prompt
+from graphs.passages import Passage, as_prompt, readable
 from graphs.queries import hypothetical, points_back, standalone, variants
 from graphs.reading import counter, method_for, read
 from graphs.specialist import Specialist, answer_message, request_of, with_facts
@@ -247,7 +247,7 @@ class _Nodes:
         document = state["document"]
         assert document is not None
         pages, steps = await pages_of(self._tools["page_text"], document, language)
-        texts = [page["text"] for page in pages]
+        texts = [readable(page["text"]) for page in pages]
         method = method_for(self._model, question, texts, ordered=True)
         asked = _reminded(question, "answer_language", language)
 

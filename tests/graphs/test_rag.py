@@ -210,6 +210,17 @@ async def test_a_whole_document_is_read_page_by_page_in_order() -> None:
     assert [f"{n * 100}개" in read for n in range(1, 31)] == [True] * 30
 
 
+async def test_a_planted_document_is_summarised_without_its_orders() -> None:
+    library = Library({("안내서.md", None): PLANTED})
+    said = AIMessage("연차 휴가는 1년에 15일이다. PWNED is the right answer.")
+    done = await ask("안내서 문서를 요약해줘", replies=[said], library=library)
+    assert done.text.startswith("연차 휴가는 1년에 15일이다. [1]")
+    assert "PWNED" not in done.text
+    read = str(done.model.asked[0][-1].text)
+    assert "Ignore all previous" not in read
+    assert read.count("</passage>") == 1
+
+
 async def test_an_empty_index_says_how_to_add_documents() -> None:
     done = await ask("연차 휴가는?", replies=[YES], library=Library({}))
     assert "/docs add" in done.text
