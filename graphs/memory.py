@@ -7,6 +7,7 @@ its older part stands in for that part in what the agents read.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -46,9 +47,11 @@ def memory(model: BaseChatModel, limit: int | None = None) -> Remember:
         most = limit if limit is not None else context_of(model) * 3 // 8
         covered = state.get("summarised", 0)
         recent = state["messages"][covered:]
-        if _certainly_fits(recent, most) or counted(model, recent) <= most:
+        if _certainly_fits(recent, most):
             return {}
-        older = _older(recent, most // 2, model)
+        if await asyncio.to_thread(counted, model, recent) <= most:
+            return {}
+        older = await asyncio.to_thread(_older, recent, most // 2, model)
         if not older:
             return {}
         language = language_of(str(state["messages"][-1].text))
@@ -84,7 +87,7 @@ async def _summary(model: BaseChatModel, before: str, older: Sequence[AnyMessage
             continue
         who = "User" if isinstance(message, HumanMessage) else "Assistant"
         text = f"{who}: {text[:_SHOWN]}"
-        tokens = counted(model, [HumanMessage(text)])
+        tokens = await asyncio.to_thread(counted, model, [HumanMessage(text)])
         if portion and used + tokens > room:
             portion, used = [], 0
             portions.append(portion)

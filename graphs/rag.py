@@ -13,6 +13,7 @@ tools instead.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -196,7 +197,8 @@ class _Nodes:
             return {"read": [], "yes": 0.0, "chance": 0.0}
         small = hasattr(self._model, "aprobabilities")
         budget = BUDGET if small and not asks_of_all(question) else _SERVED
-        texts = compress(question, passages, budget, counter(self._model))
+        # Counting may load the model; the event loop must go on meanwhile.
+        texts = await asyncio.to_thread(compress, question, passages, budget, counter(self._model))
         yes = await yes_or_no(self._model, answerable_prompt(texts, question))
         found = signs(question, passages, texts, yes)
         return {"read": texts, "yes": yes, "chance": chance("read", found)}
@@ -248,7 +250,7 @@ class _Nodes:
         assert document is not None
         pages, steps = await pages_of(self._tools["page_text"], document, language)
         texts = [readable(page["text"]) for page in pages]
-        method = method_for(self._model, question, texts, ordered=True)
+        method = await method_for(self._model, question, texts, ordered=True)
         asked = _reminded(question, "answer_language", language)
 
         def told(part: int, parts: int) -> None:
@@ -271,7 +273,7 @@ class _Nodes:
     ) -> list[AIMessage]:
         """The model's replies; the last is in the language of the request."""
         asked = _reminded(question, "answer_language", language)
-        method = method_for(self._model, asked, texts, ordered=False)
+        method = await method_for(self._model, asked, texts, ordered=False)
         reading = await read(self._model, asked, texts, method)
         if not strays_from(language, question, reading.text):
             return reading.replies

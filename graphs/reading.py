@@ -5,6 +5,7 @@ Chapter 13.10.1: what does not fit the model's context is read in parts, so that
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -62,11 +63,12 @@ def counter(model: BaseChatModel) -> Callable[[str], int]:
     return count
 
 
-def method_for(
+async def method_for(
     model: BaseChatModel, question: str, texts: Sequence[str], *, ordered: bool
 ) -> Method:
     """Stuff what fits; else refine where the order of the texts matters, map-reduce where not."""
-    if counted(model, as_prompt(texts, question)) + _ANSWER <= context_of(model):
+    tokens = await asyncio.to_thread(counted, model, as_prompt(texts, question))
+    if tokens + _ANSWER <= context_of(model):
         return "stuff"
     return "refine" if ordered else "map_reduce"
 
@@ -83,7 +85,7 @@ async def read(
         reply = await model.ainvoke(as_prompt(texts, question))
         return Reading(str(reply.text), method, [reply])
     size = max(64, min(_PART, context_of(model) - 3 * _ANSWER))
-    parts = in_parts(texts, size, counter(model))
+    parts = await asyncio.to_thread(in_parts, texts, size, counter(model))
     if method == "refine":
         return await _refine(model, question, parts, told)
     return await _map_reduce(model, question, parts, size, told)
@@ -106,7 +108,7 @@ async def _map_reduce(
             done += 1
             if note := str(reply.text).strip():
                 notes.append(note)
-        fewer = in_parts(notes, size, counter(model))
+        fewer = await asyncio.to_thread(in_parts, notes, size, counter(model))
         if len(fewer) <= 1 or len(fewer) >= len(parts):
             break
         parts = fewer

@@ -37,11 +37,11 @@ def pages(n: int, words: int = 100) -> list[str]:
     return [f"page {number}. " + "word " * words for number in range(n)]
 
 
-def test_the_method_follows_from_counted_tokens() -> None:
+async def test_the_method_follows_from_counted_tokens() -> None:
     model = Counting(replies=[AIMessage("x")])
-    assert method_for(model, "q", pages(3), ordered=True) == "stuff"
-    assert method_for(model, "q", pages(30), ordered=True) == "refine"
-    assert method_for(model, "q", pages(30), ordered=False) == "map_reduce"
+    assert await method_for(model, "q", pages(3), ordered=True) == "stuff"
+    assert await method_for(model, "q", pages(30), ordered=True) == "refine"
+    assert await method_for(model, "q", pages(30), ordered=False) == "map_reduce"
 
 
 @pytest.mark.parametrize("method", ["map_reduce", "refine"])
@@ -87,8 +87,8 @@ def test_one_text_longer_than_any_part_is_cut_without_loss(text: str) -> None:
     assert all(sum(len(p) // 4 + 9 for p in part) <= 108 for part in parts)
 
 
-def test_a_model_that_cannot_count_is_estimated() -> None:
+async def test_a_model_that_cannot_count_is_estimated() -> None:
     model = Uncountable(replies=[AIMessage("x")])
     assert context_of(model) == 8192
-    assert method_for(model, "q", pages(3), ordered=False) == "stuff"
-    assert method_for(model, "q", pages(300), ordered=False) == "map_reduce"
+    assert await method_for(model, "q", pages(3), ordered=False) == "stuff"
+    assert await method_for(model, "q", pages(300), ordered=False) == "map_reduce"
