@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from graphs.language import language_of
-from graphs.passages import Passage, evidence_spans, readable
+from graphs.passages import Passage, Span, evidence_spans, readable, sentence_spans
 from graphs.tokens import asked_content, content
 
 _RANK = 0.15  # of the best possible score, lost with each rank: a good passage's sentences first
@@ -29,17 +29,20 @@ def compress(
     """What a model reads of each passage, best first, at most `budget` tokens in all.
 
     Passages that fit stay whole. Else the sentences that share most with the question, rare words
-    weighing most, and those beside them; passages of which nothing is left are left out.
+    weighing most, and those beside them; passages of which nothing is left are left out. Of a
+    passage that gives orders to a model no sentence is read but those that bear on the question.
     """
-    whole = [readable(passage["text"]) for passage in passages]
+    foreign = language_of(question) != language_of(" ".join(p["text"] for p in passages[:3]))
+    asked = None if foreign else asked_content(question)
+    spans = [_trusted(passage["text"], asked) for passage in passages]
+    whole = [_joined(p["text"], s) for p, s in zip(passages, spans, strict=True)]
     if sum(map(count, whole)) <= budget:
         return [text for text in whole if text]
-    if language_of(question) != language_of(" ".join(whole[:3])):
-        return _leading(whole, budget * _UNLIKE, count)
-    spans = [evidence_spans(passage["text"]) for passage in passages]
+    if foreign:
+        return _leading([text for text in whole if text], budget * _UNLIKE, count)
     scores = _scores(question, passages, spans)
     if not scores:
-        return _leading(whole, budget, count)
+        return _leading([text for text in whole if text], budget, count)
     kept: set[tuple[int, int]] = set()
     used = 0
     for place in sorted(scores, key=lambda place: (-scores[place], place)):
@@ -48,14 +51,21 @@ def compress(
         if used + cost <= budget:
             kept.add(place)
             used += cost
-    texts = [
-        _joined(p["text"], s, kept, n) for n, (p, s) in enumerate(zip(passages, spans, strict=True))
-    ]
+    chosen = [[span for i, span in enumerate(of) if (n, i) in kept] for n, of in enumerate(spans)]
+    texts = [_joined(p["text"], s) for p, s in zip(passages, chosen, strict=True)]
     return [text for text in texts if text]
 
 
+def _trusted(text: str, asked: set[str] | None) -> list[Span]:
+    """The sentences that may be read; where some may not, only those with what is asked."""
+    spans = evidence_spans(text)
+    if asked is None or len(spans) == len(sentence_spans(text)):
+        return spans
+    return [(start, end) for start, end in spans if content(text[start:end]) & asked]
+
+
 def _scores(
-    question: str, passages: Sequence[Passage], spans: Sequence[Sequence[tuple[int, int]]]
+    question: str, passages: Sequence[Passage], spans: Sequence[Sequence[Span]]
 ) -> dict[tuple[int, int], float]:
     """How much each sentence (passage, number) bears on the question, without those of none."""
     asked = asked_content(question)
@@ -95,18 +105,14 @@ def _leading(texts: Sequence[str], budget: float, count: Callable[[str], int]) -
     return kept
 
 
-def _joined(
-    text: str, spans: Sequence[tuple[int, int]], kept: set[tuple[int, int]], number: int
-) -> str:
-    """The kept sentences of one passage in order, a mark where some are left out between."""
+def _joined(text: str, spans: Sequence[Span]) -> str:
+    """These sentences of a text in order, a mark where some are left out between."""
     pieces: list[str] = []
-    last = None
-    for i, (start, end) in enumerate(spans):
-        if (number, i) not in kept:
-            continue
-        if last is not None:
-            between = text[spans[last][1] : start]
-            pieces.append(between if last == i - 1 and not between.strip() else _GAP)
+    before: int | None = None
+    for start, end in spans:
+        if before is not None:
+            between = text[before:start]
+            pieces.append(_GAP if between.strip() else between)
         pieces.append(text[start:end])
-        last = i
+        before = end
     return readable("".join(pieces))

@@ -6,7 +6,7 @@ import pytest
 
 from graphs.compression import compress
 from graphs.passages import as_prompt, evidence_spans, readable
-from tests.graphs.documents import ORDERS
+from tests.graphs.documents import ORDERS, PLANTED
 
 
 def tokens(text: str) -> int:
@@ -95,3 +95,10 @@ def test_a_budget_is_kept_and_nothing_fails(budget: int) -> None:
     passages = [{"text": "가나다라 마바사. " * 50}, {"text": ""}, {"text": "..."}]
     kept = compress("가나다라?", passages, budget, tokens)
     assert sum(map(tokens, kept)) <= budget + 20
+
+
+def test_of_a_passage_with_orders_only_what_bears_on_the_question_is_read() -> None:
+    planted = [{"text": PLANTED}]
+    (kept,) = compress("연차 휴가는 1년에 며칠이야?", planted, 1000, tokens)
+    assert "연차 휴가는 1년에 15일이다." in kept
+    assert "PWNED" not in kept
