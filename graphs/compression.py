@@ -32,7 +32,7 @@ def compress(
     weighing most, and those beside them; passages of which nothing is left are left out. Of a
     passage that gives orders to a model no sentence is read but those that bear on the question.
     """
-    foreign = language_of(question) != language_of(" ".join(p["text"] for p in passages[:3]))
+    foreign = bool(passages) and language_of(question) != language_of(passages[0]["text"])
     asked = None if foreign else asked_content(question)
     spans = [_trusted(passage["text"], asked) for passage in passages]
     whole = [_joined(p["text"], s) for p, s in zip(passages, spans, strict=True)]

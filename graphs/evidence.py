@@ -53,7 +53,7 @@ def signs(
     held = content(" ".join(read))
     asked = asked_content(question)
     added = content(reply) - content(question)
-    foreign = language_of(question) != language_of(" ".join(read))
+    foreign = bool(read) and language_of(question) != language_of(read[0])
     return {
         "yes": _log_odds(yes),
         "coverage": max((p["scores"].get("coverage", 0.0) for p in passages), default=0.0),
