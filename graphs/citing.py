@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from graphs.language import Language, language_of
-from graphs.passages import Passage, evidence_spans, sentence_spans
+from graphs.passages import Passage, evidence_spans, gives_orders, sentence_spans
 from graphs.state import Citation
 from graphs.tokens import asked_content, content, names
 
@@ -34,6 +34,8 @@ class _Source:
     tokens: frozenset[str]
     language: Language
     """Of the whole passage."""
+    suspect: bool
+    """Whether the passage gives orders to a model."""
 
 
 def sentences(text: str) -> list[str]:
@@ -80,7 +82,7 @@ def _best(sentence: str, question: str, sources: Sequence[_Source]) -> _Source |
         share, new = _share(said, source.tokens), _share(added, source.tokens)
         enough = share >= _SUPPORT and (not added or new >= _ADDED)
         enough = enough or (share >= _HARDLY and (bool(exact) or (bool(added) and new >= _NEW)))
-        if question and language_of(question) != source.language:
+        if question and language_of(question) != source.language and not source.suspect:
             # Between two languages only names and numbers can be compared.
             enough = enough or bool(exact)
         elif about and not about & source.tokens:
@@ -103,7 +105,7 @@ def _sources(passages: Sequence[Passage]) -> Iterator[_Source]:
     for passage in passages:
         text = passage["text"]
         spans = evidence_spans(text)
-        language = language_of(text)
+        language, suspect = language_of(text), gives_orders(text)
         for first in range(len(spans)):
             for last in range(first, min(first + _NEIGHBOURS, len(spans))):
                 quote = text[spans[first][0] : spans[last][1]]
@@ -112,7 +114,7 @@ def _sources(passages: Sequence[Passage]) -> Iterator[_Source]:
                 ):
                     break  # too long, or something withheld stands between
                 quote = _cut(quote)
-                yield _Source(quote, passage, frozenset(content(quote)), language)
+                yield _Source(quote, passage, frozenset(content(quote)), language, suspect)
 
 
 def _number(citations: list[Citation], source: _Source) -> int:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from graphs.language import language_of
-from graphs.passages import Passage, Span, evidence_spans, readable, sentence_spans
+from graphs.passages import Passage, Span, evidence_spans, gives_orders, readable
 from graphs.tokens import asked_content, content
 
 _RANK = 0.15  # of the best possible score, lost with each rank: a good passage's sentences first
@@ -33,7 +33,7 @@ def compress(
     passage that gives orders to a model no sentence is read but those that bear on the question.
     """
     foreign = bool(passages) and language_of(question) != language_of(passages[0]["text"])
-    asked = None if foreign else asked_content(question)
+    asked = asked_content(question)
     spans = [_trusted(passage["text"], asked) for passage in passages]
     whole = [_joined(p["text"], s) for p, s in zip(passages, spans, strict=True)]
     if sum(map(count, whole)) <= budget:
@@ -56,10 +56,13 @@ def compress(
     return [text for text in texts if text]
 
 
-def _trusted(text: str, asked: set[str] | None) -> list[Span]:
-    """The sentences that may be read; where some may not, only those with what is asked."""
+def _trusted(text: str, asked: set[str]) -> list[Span]:
+    """The sentences that may be read; where some may not, only those with what is asked.
+
+    So a passage with orders, in another language than the question, is hardly read at all.
+    """
     spans = evidence_spans(text)
-    if asked is None or len(spans) == len(sentence_spans(text)):
+    if not gives_orders(text):
         return spans
     return [(start, end) for start, end in spans if content(text[start:end]) & asked]
 

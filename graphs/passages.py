@@ -58,6 +58,11 @@ def evidence_spans(text: str) -> list[Span]:
     ]
 
 
+def gives_orders(text: str) -> bool:
+    """Whether anything in a text is withheld."""
+    return len(evidence_spans(text)) < len(sentence_spans(text))
+
+
 def readable(text: str) -> str:
     """A text as a model may read it: no markup of the prompt in it, no sentence with orders."""
     kept, pieces, at = set(evidence_spans(text)), [], 0
