@@ -8,6 +8,15 @@ from agents.registry import Agent
 from graphs.language import Language
 from prompts import say
 
+_SHOWN = 20  # files left out that an answer names; the job's result holds all
+_FATES: dict[str, dict[Language, str]] = {
+    "indexed": {"ko": "색인함", "en": "indexed"},
+    "unchanged": {"ko": "그대로", "en": "unchanged"},
+    "duplicates": {"ko": "같은 내용이 있음", "en": "same as another"},
+    "removed": {"ko": "사라져서 뺌", "en": "vanished and removed"},
+    "skipped": {"ko": "건너뜀", "en": "skipped"},
+}
+
 
 def _documents(result: Any, language: Language) -> str:
     rows = result["result"]
@@ -19,7 +28,8 @@ def _documents(result: Any, language: Language) -> str:
     lines = [head, "--- | ---: | ---: | ---"]
     for row in rows:
         pages = row["pages"] if row["pages"] is not None else "-"
-        lines.append(f"{row['title']} | {pages} | {row['chunks']} | {row['added'][:16]}")
+        same = "".join(f" = {path}" for path in row["other_paths"])
+        lines.append(f"{row['title']}{same} | {pages} | {row['chunks']} | {row['added'][:16]}")
     return "\n".join(lines)
 
 
@@ -29,14 +39,29 @@ def _started(result: Any, language: Language) -> str:
 
 def _job(result: Any, language: Language) -> str:
     text = f"`{result['job']}`: {result['status']} {result['done']}/{result['total']}"
-    return f"{text} ({result['error']})" if result["error"] else text
+    if result["error"]:
+        return f"{text} ({result['error']})"
+    if result["status"] == "running":
+        return f"{text} ({result['message']})"
+    return f"{text}\n\n{_outcome(result['result'], language)}" if result["result"] else text
+
+
+def _outcome(outcome: Any, language: Language) -> str:
+    """What a finished job did: how many files, and why some were left out."""
+    counts = [f"{_FATES[fate][language]} {len(outcome[fate])}" for fate in _FATES if outcome[fate]]
+    left_out = outcome["skipped"]
+    lines = [f"- {item['path']}: {item['reason']}" for item in left_out[:_SHOWN]]
+    if len(left_out) > _SHOWN:
+        lines.append(f"- ... (+{len(left_out) - _SHOWN})")
+    return "\n".join([", ".join(counts), *lines])
 
 
 def _removed(result: Any, language: Language) -> str:
-    removed, left = result["removed"], result["documents"]
+    removed = ", ".join(f"`{path}`" for path in (result["removed"], *result["other_paths"]))
+    left = result["documents"]
     if language == "ko":
-        return f"`{removed}` 을(를) 색인에서 뺐습니다. 남은 문서: {left}개."
-    return f"Removed `{removed}` from the index; {left} documents remain."
+        return f"{removed} 을(를) 색인에서 뺐습니다. 남은 문서: {left}개."
+    return f"Removed {removed} from the index; {left} documents remain."
 
 
 AGENT = Agent(

@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from graphs.listed import headed
-from graphs.quoted import Quote, may_be_pattern, quotes_in
+from graphs.quoted import Quote, given_text, may_be_pattern, quotes_in
 
 _REFERENCE = re.compile(r"참조|기준|정답|모범|사람|reference|\bref\b|gold|human", re.IGNORECASE)
 _CANDIDATE = re.compile(
@@ -22,11 +22,6 @@ _CANDIDATE = re.compile(
 _LABELLED = re.compile(r"(?:^|[|\n/→])([^:|\n/→]{1,40})[:：][ \t]*([^|\n]+?)[ \t]*(?=$|[|\n])")
 """`role: text`, in a line or a cell of its own."""
 _HANGUL = re.compile("[가-힣]")
-_TITLE = re.compile(
-    r"^(글|본문|문장|문자열|텍스트|원문|내용|로그|text|string|input|log)\s*[:：]\s*", re.IGNORECASE
-)
-_ASKING = re.compile(r"\?\s*$|[줘요까]\s*[.!]?\s*$|please|thanks", re.IGNORECASE)
-"""Data that ends so has a request after it."""
 _NEAR = 24  # characters before a quote in which its role is named
 _AROUND = 12  # characters that the words around a quoted text may take ("문자열 '...'")
 _CLOSE = 0.8
@@ -52,12 +47,9 @@ def _text(arguments: dict[str, Any], quotes: Sequence[Quote], request: str) -> d
     text = arguments.get("text")
     if not isinstance(text, str):
         return {}
-    asked, _, below = request.partition("\n")
-    below = _TITLE.sub("", below.strip())
-    quoted = any(match[0] in below for match, _ in quotes)
-    if below and not quoted and not _ASKING.search(below):
+    if below := given_text(request):
         cut = text in below and len(text) * 2 >= len(below)
-        above = text in asked and text not in below
+        above = text in request and text not in below
         return {"text": below} if cut or above else {}
     free = [quote for _, quote in quotes if quote not in arguments.values() or quote == text]
     if len(free) != 1:
@@ -89,27 +81,43 @@ def _nearest(value: str, texts: Sequence[str], request: str, close: float) -> st
 
 
 def _roles(arguments: dict[str, Any], request: str, quotes: Sequence[Quote]) -> dict[str, Any]:
-    """Candidate and reference as the words before the two quotes name them."""
+    """Candidate and references as the words before each quote name them.
+
+    A quote without such a word has the role of the one before it ("references: ... and ...").
+    """
     if "candidate" not in arguments:
         return {}
-    told = [(request[max(0, m.start() - _NEAR) : m.start()], text) for m, text in quotes]
-    if len(quotes) == 2:  # what stands between the two belongs to the second
-        first, second = (match for match, _ in quotes)
-        told[1] = (request[max(first.end(), second.start() - _NEAR) : second.start()], told[1][1])
-    elif (blocks := headed(request)) and len(blocks[0]) == 1:
-        told = [("reference", blocks[0][0]), ("candidate", blocks[1][0])]
-    else:
-        told = _LABELLED.findall(request)
-    if len(told) != 2:
-        return {}
-    named: dict[str, str] = {}
-    for role, text in told:
-        if _REFERENCE.search(role):
-            named["reference"] = text
-        elif _CANDIDATE.search(role):
-            named["candidate"] = text
-    if len(named) != 2:
+    named: dict[str, list[str]] = {"reference": [], "candidate": []}
+    role: str | None = None
+    for before, text in _told(request, quotes):
+        role = _role(before) or role
+        if role:
+            named[role].append(text)
+    references = named["reference"]
+    if len(named["candidate"]) != 1 or not references:
         return {}
     if "references" in arguments:
-        return {"candidate": named["candidate"], "references": [named["reference"]]}
-    return named
+        return {"candidate": named["candidate"][0], "references": references}
+    if len(references) > 1:
+        return {}
+    return {"candidate": named["candidate"][0], "reference": references[0]}
+
+
+def _told(request: str, quotes: Sequence[Quote]) -> list[tuple[str, str]]:
+    """Texts of the request, each with the words before it that may name its role."""
+    if len(quotes) < 2:
+        blocks = headed(request)
+        if blocks and len(blocks[0]) == 1:
+            return [("reference", blocks[0][0]), ("candidate", blocks[1][0])]
+        return _LABELLED.findall(request)
+    ends = [0, *(match.end() for match, _ in quotes)]  # what stands between two is of the second
+    return [
+        (request[max(end, match.start() - _NEAR) : match.start()], text)
+        for end, (match, text) in zip(ends, quotes, strict=False)
+    ]
+
+
+def _role(words: str) -> str | None:
+    if _REFERENCE.search(words):
+        return "reference"
+    return "candidate" if _CANDIDATE.search(words) else None

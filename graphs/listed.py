@@ -11,8 +11,9 @@ from itertools import product, zip_longest
 from typing import Any
 
 _ROLE = re.compile(
-    r"(?P<true>y_?true|\btrue\b(?! ?(pos|neg))|truth|actual(ly)?|gold|(?<!predicted )\blabels?\b"
-    r"|\brefs?\b|references?|answers?(?= were)|\bhuman|정답|실제|참조|기준|레퍼런스|사람|모범)"
+    r"(?P<true>y_?(true|test)|\btrue\b(?! ?(pos|neg))|truth|actual(ly)?|gold|expert|annotator"
+    r"|(?<!predicted )\blabels?\b|\brefs?\b|references?|answers?(?= were)|\bhuman"
+    r"|정답|실제|참조|기준|레퍼런스|사람|모범|판정|진단)"
     r"|(?P<predicted>y_?pred|\bpred\w*|guess\w*|\bmodel\b|systems?\b|outputs?|hyp\w*|candidates?|\bmt\b"
     r"|예측|추측|모델|번역|출력|후보|시스템|생성)",
     re.IGNORECASE,
@@ -28,6 +29,8 @@ _SAID = re.compile(
     r"^\W*(?:\d+\W+)?(?P<role>[^\d:：\n]{2,20}?)[ _]?[A-Z\d]?\s*[:：]\s*(?P<text>\S.*)$", re.M
 )
 _HEAD = re.compile(r"^\W*(?P<role>[^:：\]\n]{2,30}?)\s*(?:\([^)\n]*\))?\s*[:：\]]\W*$")
+_LISTED = re.compile(r"^\W*(?P<name>[^=:：,\[\n]{1,30}?)\s*[=:：]\s*(?P<items>\S.*)$", re.M)
+_NUMBER = re.compile(r"^\s*(?:\d{1,3}[.)]|[-*•])\s+")
 _CELL = re.compile(r"\s*[,\t|]\s*")
 
 Lists = tuple[list[Any], list[str]]
@@ -36,7 +39,7 @@ Lists = tuple[list[Any], list[str]]
 
 def listed(request: str) -> Lists | None:
     """The true and the predicted list of a request, or None where that is not plain to see."""
-    readers = (_pairs, _columns, _numbered, _alternating, _blocks, _labelled)
+    readers = (_pairs, _columns, _numbered, _alternating, _blocks, _named, _labelled)
     return next((lists for reader in readers if (lists := reader(request))), None)
 
 
@@ -50,7 +53,7 @@ def headed(request: str) -> Lists | None:
             role = _role(head["role"])
             current = found[role] if role else None
         elif current is not None and line.strip():
-            current.append(line.strip(" -*\"'"))
+            current.append(_NUMBER.sub("", line).strip(" -*\"'"))
         elif current:
             current = None
     equal = len(found["true"]) == len(found["predicted"]) > 0
@@ -60,7 +63,7 @@ def headed(request: str) -> Lists | None:
 def _pairs(request: str) -> Lists | None:
     """`actual -> predicted` or `(actual / predicted)`, in one line or in many."""
     found = max(_ARROW.findall(request), _SLASH.findall(request), key=len)
-    rows = [(a.strip(), b.strip()) for a, b in found]
+    rows = [(_NUMBER.sub("", a).strip(), b.strip()) for a, b in found]
     heads = [row for row in rows[:1] if _role(row[0])]
     rows = rows[len(heads) :]
     if len(rows) < 2:
@@ -123,6 +126,18 @@ def _alternating(request: str) -> Lists | None:
 def _blocks(request: str) -> Lists | None:
     found = headed(request)
     return found if found and len(found[0]) > 1 else None
+
+
+def _named(request: str) -> Lists | None:
+    """Two lines `name = a, b, c`, where one name tells a role and the other need not."""
+    lines = [(_role(m["name"]), _items(m["items"].strip("[] "))) for m in _LISTED.finditer(request)]
+    lists = [(role, items) for role, items in lines if len(items) > 1]
+    if len(lists) != 2 or lists[0][0] == lists[1][0]:
+        return None
+    if lists[0][0] == "predicted" or lists[1][0] == "true":
+        lists.reverse()
+    (_, true), (_, predicted) = lists
+    return (true, predicted) if len(true) == len(predicted) else None
 
 
 def _labelled(request: str) -> Lists | None:

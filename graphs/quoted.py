@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 
 _QUOTED = re.compile(
-    r"```(?:\w*\n)?(.+?)\n?```|`([^`]+)`|\"([^\"]+)\"|“([^”]+)”|‘([^’]+)’|(?<!\w)'([^']+)'",
+    r"```(?:\w*\n)?(.+?)\n?```|`([^`]+)`|r?\"([^\"]+)\"|“([^”]+)”|‘([^’]+)’|(?<!\w)r?'([^']+)'",
     re.DOTALL,
 )
 _SYMBOLS = re.compile(r"[\\\[\](){}^$*+.|]")
 _UNMISTAKABLE = re.compile(r"\\[dwsDWS]|\[[^\]]+\][+*?{]|\)[+*?{]|^\^.+\$$")
 """What stands in patterns and hardly ever in other quoted text."""
 
+_TITLE = re.compile(
+    r"^(글|본문|문장|문자열|텍스트|원문|내용|로그|text|string|input|log)\s*[:：]\s*", re.IGNORECASE
+)
+_ASKING = re.compile(r"\?\s*$|[줘요까]\s*[.!]?\s*$|please|thanks", re.IGNORECASE)
+"""Data that ends so has a request after it."""
 _ENDS = re.compile(r"[가-힣.,?!:;\"'`”’]$")
 
 Quote = tuple[re.Match[str], str]
@@ -27,6 +32,14 @@ def given_pattern(request: str) -> str | None:
     quoted = [text for _, text in quotes_in(request) if _is_pattern(text)]
     given = quoted or _bare(request.split())
     return given[0] if len(given) == 1 else None
+
+
+def given_text(request: str) -> str | None:
+    """The data that stands below the instruction, where it is nothing else and quotes nothing."""
+    asked, _, below = request.partition("\n\n" if "\n\n" in request.strip() else "\n")
+    below = _TITLE.sub("", below.strip())
+    quoted = any(match[0] in below for match, _ in quotes_in(request))
+    return below if asked and below and not quoted and not _ASKING.search(below) else None
 
 
 def _bare(words: list[str]) -> list[str]:

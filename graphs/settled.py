@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from graphs.date_formats import date_change
 from graphs.listed import listed
-from graphs.quoted import given_pattern
+from graphs.quoted import given_pattern, given_text
 from graphs.tool_rules import ruled_arguments
 
 _LISTS = (("y_true", "y_pred"), ("references", "candidates"))
@@ -21,7 +22,11 @@ def settled(tool: str, names: Collection[str], request: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "pattern" in names and (pattern := given_pattern(request)):
         found["pattern"] = pattern
+    if {"pattern", "text"} <= set(names) and (text := given_text(request)):
+        found["text"] = text
     for true, predicted in _LISTS:
         if true in names and predicted in names and (lists := listed(request)):
             found |= {true: lists[0], predicted: lists[1]}
+    if "replacement" in names and "pattern" not in found:
+        found |= date_change(request)
     return found | ruled_arguments(tool, request)

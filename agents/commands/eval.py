@@ -9,6 +9,7 @@ _SUITES = {
     "tools": "right tool with right arguments for regex and metrics requests",
     "startup": "spawn to an answered tools/list, and dure --help",
     "overhead": "dure ask --agent chat against the same tokens through xllamacpp",
+    "indexing": "the whole indexing job against embedding alone",
     "documents": "questions about the lesson plan: answered, cited, refused",
 }
 

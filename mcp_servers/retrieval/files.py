@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from mcp_servers.retrieval.cleaning import composed, plain
-from mcp_servers.retrieval.pdf import Unreadable, read_pdf
+from mcp_servers.retrieval.cleaning import composed
+from mcp_servers.retrieval.decoding import Unreadable, decoded
+from mcp_servers.retrieval.office import SAVE_AS, under_another_name
 from mcp_servers.serving import EngineError
 
-TEXT_SUFFIXES = frozenset(
-    {".txt", ".text", ".md", ".markdown", ".rst", ".log", ".csv", ".tsv", ".org", ".adoc", ".tex"}
-)
-SUFFIXES = TEXT_SUFFIXES | {".pdf"}
+TEXT_SUFFIXES = frozenset({".txt", ".text", ".md", ".markdown", ".rst", ".log", ".org", ".adoc"})
+TEXT_SUFFIXES |= {".tex", ".csv", ".tsv", ".html", ".htm", ".xhtml"}
+SUFFIXES = TEXT_SUFFIXES | {".pdf", ".docx", ".pptx"}
 MAX_TEXT_BYTES = 20_000_000
-MAX_PDF_BYTES = 500_000_000
+MAX_DOCUMENT_BYTES = 500_000_000  # PDF, Word and PowerPoint hold pictures
 MAX_FILES = 10_000
 _MAX_ENTRIES = 200_000  # what a folder walk may look at, so that naming `/` fails in seconds
 
@@ -42,38 +43,94 @@ class Document:
     pages: list[Page]
 
 
-def found_files(path: Path) -> tuple[list[Path], str | None]:
+@dataclass(frozen=True)
+class Patterns:
+    """Which files of a folder are meant, as .gitignore writes it: `*.pdf`, `drafts/`, `/a/**`.
+
+    Paths are taken from the folder that was named. With nothing to include, all are.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    @cached_property
+    def _specs(self) -> tuple[Any, Any]:
+        from pathspec import GitIgnoreSpec
+
+        try:
+            included, excluded = (
+                GitIgnoreSpec.from_lines(composed(pattern) for pattern in patterns)
+                for patterns in (self.include, self.exclude)
+            )
+        except ValueError as error:
+            raise EngineError(
+                f"A pattern is wrong ({error}). Write them like *.pdf, drafts/ or notes/**."
+            ) from None
+        return included, excluded
+
+    def checked(self) -> Patterns:
+        """Itself. Raises `EngineError` for a pattern that is none."""
+        _ = self._specs
+        return self
+
+    def wants(self, path: str) -> bool:
+        """Whether a file is meant; its path is relative to the folder, with forward slashes."""
+        included, excluded = self._specs
+        name = composed(path)
+        return (not self.include or included.match_file(name)) and not excluded.match_file(name)
+
+    def enters(self, path: str) -> bool:
+        """Whether files below a folder can be meant."""
+        return not self._specs[1].match_file(f"{composed(path)}/")
+
+    @property
+    def suffixes(self) -> frozenset[str]:
+        """Those that are indexed by themselves, and those that a pattern names: `*.py`."""
+        named = {Path(pattern).suffix.lower() for pattern in self.include}
+        return SUFFIXES | SAVE_AS.keys() | (named - {""})
+
+
+def found_files(path: Path, patterns: Patterns | None = None) -> tuple[list[Path], str | None]:
     """The indexable files at a path, sorted, or none and the reason why.
 
     A file named by itself is taken whatever its suffix (a binary one is refused when it is read);
-    a folder gives its PDF and text files, except hidden ones and links that lead out of it.
-    Raises `EngineError` for a folder of more than `MAX_FILES` such files.
+    a folder gives its documents that the patterns mean (old Office files too, to be refused by
+    name), except hidden ones, Office's lock files and links that lead out of it. Raises
+    `EngineError` for a folder of more than `MAX_FILES` such files.
     """
     if path.is_file():
         return [path], None
     if not path.exists():
         return [], "There is no such file or folder. Check the spelling."
     if not path.is_dir():
-        return [], "This is neither a file nor a folder. Name a PDF or text file."
+        return [], "This is neither a file nor a folder. Name a document or a text file."
+    patterns = patterns or Patterns()
+    suffixes = patterns.suffixes
     files: list[Path] = []
-    for seen, file in enumerate(_walk(path)):
-        if file.suffix.lower() in SUFFIXES and file.resolve().is_relative_to(path):
+    for seen, file in enumerate(_walk(path, patterns)):
+        if file.suffix.lower() in suffixes and file.resolve().is_relative_to(path):
             files.append(file)
         if len(files) > MAX_FILES or seen > _MAX_ENTRIES:
             raise EngineError(
                 f"{path} holds too many files (the limit is {MAX_FILES:,} documents among "
-                f"{_MAX_ENTRIES:,} files). Name a smaller folder."
+                f"{_MAX_ENTRIES:,} files). Name a smaller folder, or exclude some."
             )
     if not files:
-        return [], f"The folder holds no file with one of: {', '.join(sorted(SUFFIXES))}."
+        meant = " that include and exclude mean" if patterns != Patterns() else ""
+        return [], f"The folder holds no file{meant} with one of: {', '.join(sorted(SUFFIXES))}."
     return sorted(files), None
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, patterns: Patterns) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = Path(parent).relative_to(folder)
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and patterns.enters((inside / name).as_posix())
+        ]
         for name in names:
-            if not name.startswith("."):
+            if not name.startswith((".", "~$")) and patterns.wants((inside / name).as_posix()):
                 yield Path(parent, name)
 
 
@@ -83,58 +140,72 @@ def sha256_of(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise Unreadable(f"The file cannot be read ({error.strerror}).") from None
+        raise _cannot_be_read(error) from None
+
+
+def _cannot_be_read(error: OSError) -> Unreadable:
+    return Unreadable(f"The file cannot be read ({error.strerror}). Check that it is there.")
 
 
 def read(path: Path, sha256: str, each_page: Callable[[int, int], None]) -> Document:
     """A file's pages. Raises `Unreadable` with the reason; what `each_page` raises passes."""
+    suffix = path.suffix.lower()
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             start = file.read(1024)
     except OSError as error:
-        raise Unreadable(f"The file cannot be read ({error.strerror}).") from None
+        raise _cannot_be_read(error) from None
     if size == 0:
-        raise Unreadable("The file is empty.")
-    is_pdf = path.suffix.lower() == ".pdf"
-    limit = MAX_PDF_BYTES if is_pdf else MAX_TEXT_BYTES
+        raise Unreadable("The file is empty. Save it again.")
+    if suffix in SAVE_AS:
+        raise Unreadable(f"Files of kind {suffix} cannot be read. Save it as {SAVE_AS[suffix]}.")
+    limit = MAX_DOCUMENT_BYTES if suffix in (".pdf", ".docx", ".pptx") else MAX_TEXT_BYTES
     if size > limit:
         raise Unreadable(
             f"The file has {size / 1e6:.0f} MB; the limit is {limit / 1e6:.0f} MB. Split it."
         )
-    if is_pdf:
-        if b"%PDF-" not in start:
-            raise Unreadable("The file is not a PDF, whatever its name says. Check what it is.")
-        texts = read_pdf(path, each_page)
-        pages = [Page(number, text) for number, text in enumerate(texts, 1)]
-    elif b"%PDF-" in start[:8]:
+    if suffix != ".pdf" and b"%PDF-" in start[:8]:
         raise Unreadable("The file is a PDF under another name. Rename it to end in .pdf.")
-    else:
-        pages = [Page(None, _text(path.read_bytes()))]
+    pages = list(_pages(path, suffix, start, each_page))
     return Document(str(path), composed(path.name), sha256, pages)
 
 
-def _text(data: bytes) -> str:
-    """Decode UTF-8, UTF-16 with its mark, or CP949 (what Korean Windows writes)."""
-    encoding = "utf-8-sig"
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding = "utf-16"
-    elif b"\0" in data:
-        raise Unreadable("The file is binary, not text. Name a PDF or a text file.")
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError:
-        try:
-            text = data.decode("cp949")
-        except UnicodeDecodeError:
-            raise Unreadable(
-                "The text is neither UTF-8 nor Korean CP949 (or the file is binary). "
-                "Save it as UTF-8."
-            ) from None
-    head = text[:100_000]
-    if len(re.findall(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]", head)) > 0.01 * len(head):
-        raise Unreadable("The file is binary, not text. Name a PDF or a text file.")
-    text = plain(text)
+def _pages(
+    path: Path, suffix: str, start: bytes, each_page: Callable[[int, int], None]
+) -> list[Page]:
+    """A file's pages by the parser of its kind; parsers load when they are needed."""
+    if suffix == ".pdf":
+        from mcp_servers.retrieval.pdf import read_pdf
+
+        if b"%PDF-" not in start:
+            raise Unreadable("The file is not a PDF, whatever its name says. Check what it is.")
+        return _numbered(read_pdf(path, each_page))
+    if suffix == ".pptx":
+        from mcp_servers.retrieval.slides import read_pptx
+
+        return _numbered(read_pptx(path, each_page))
+    each_page(0, 1)
+    if suffix == ".docx":
+        from mcp_servers.retrieval.word import read_docx
+
+        return [Page(None, read_docx(path))]
+    if reason := under_another_name(start, path):
+        raise Unreadable(reason)
+    data = path.read_bytes()
+    if suffix in (".html", ".htm", ".xhtml"):
+        from mcp_servers.retrieval.web import read_html
+
+        return [Page(None, read_html(data))]
+    text = decoded(data)
+    if suffix in (".csv", ".tsv"):
+        from mcp_servers.retrieval.tables import csv_text
+
+        text = csv_text(text, tabs=suffix == ".tsv")
     if not re.search(r"\w", text):
-        raise Unreadable("The file holds no words.")
-    return text
+        raise Unreadable("The file holds no words. Check what it is.")
+    return [Page(None, text)]
+
+
+def _numbered(texts: Sequence[str]) -> list[Page]:
+    return [Page(number, text) for number, text in enumerate(texts, 1)]

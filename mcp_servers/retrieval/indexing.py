@@ -1,4 +1,8 @@
-"""The indexing job: `python -m mcp_servers.retrieval.indexing FOLDER` (see `mcp_servers.jobs`)."""
+"""The indexing job: `python -m mcp_servers.retrieval.indexing FOLDER` (see `mcp_servers.jobs`).
+
+It can be killed at any moment: a document enters the index whole or not at all, and the vectors
+that were made stay, so that adding the same files again goes on from there.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +14,18 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from mcp_servers import jobs
-from mcp_servers.retrieval import embedding
-from mcp_servers.retrieval.chunking import chunk_spans
+from mcp_servers.retrieval import embedding, snapshot
+from mcp_servers.retrieval.chunking import Chunking, chunk_spans
+from mcp_servers.retrieval.decoding import Unreadable
+from mcp_servers.retrieval.embedding import Embedder
 from mcp_servers.retrieval.files import Document, read, sha256_of
-from mcp_servers.retrieval.graph import Graph
-from mcp_servers.retrieval.pdf import Unreadable
 from mcp_servers.retrieval.store import Store, text_hash
+from mcp_servers.retrieval.vectors import vectors_of
 from mcp_servers.serving import EngineError
 
-_BATCH = 8  # passages embedded between two looks at the cancel mark
+BATCH = 16  # passages embedded between two looks at the cancel mark
 _REFRESH_SECONDS = 5.0  # how far Chroma may lag behind the store while the job runs
+_REFRESH_SHARE = 20  # at most one part in so many of the job's time
 
 
 class Skipped(TypedDict):
@@ -38,14 +44,47 @@ class Indexed(TypedDict):
     replaced: bool
 
 
+class Duplicate(TypedDict):
+    """A file whose bytes are in the index already, as the document `source`."""
+
+    path: str
+    source: str
+
+
 class Outcome(TypedDict):
-    """The job's result. `unchanged` files were in the index already, byte for byte."""
+    """The job's result.
+
+    `unchanged` files were in the index already, byte for byte; `removed` ones have left it, since
+    they are no longer where they were.
+    """
 
     index: str
     indexed: list[Indexed]
     unchanged: list[str]
+    duplicates: list[Duplicate]
+    removed: list[str]
     skipped: list[Skipped]
     seconds: float
+
+
+class Spec(TypedDict, total=False):
+    """What the job is asked to do.
+
+    `files` are paths; `through` names the folder through which a file was found; `folders` are
+    those whose vanished files shall leave, `gone` vanished files that were named themselves.
+    `embedder`, `chunking` (as `Chunking.recorded`) and `vectors` (a kind that `vectors.checked`
+    takes) are the index's own where left out.
+    """
+
+    index: str
+    files: list[str]
+    through: dict[str, str]
+    folders: list[str]
+    gone: list[str]
+    skipped: list[Skipped]
+    embedder: str
+    chunking: str
+    vectors: str
 
 
 @dataclass
@@ -70,26 +109,43 @@ class _Progress:
 
 
 def index_files(worker: jobs.Worker) -> dict[str, Any]:
-    """Index the files of the job's spec: `index`, `files` (paths), `skipped` (see `Skipped`).
+    """Do what the job's `Spec` says.
 
-    Waits while another job writes the same index. Raises `EngineError` if no file can be used.
+    Waits while another job writes the same index. Raises `EngineError` if nothing can be done.
     """
     started = time.monotonic()
-    store = Store(worker.spec["index"])
-    store.create(embedding.identity())
-    store.must_match(embedding.identity())
-    skipped: list[Skipped] = list(worker.spec["skipped"])
+    spec: Spec = worker.spec  # type: ignore[assignment]
+    store = Store(spec["index"])
+    wanted = spec.get("embedder")
+    if not store.exists() or not store.meta("embedder"):
+        first = embedding.of(wanted or embedding.DEFAULT)
+        store.create(first.identity(), first.name)
+    must_be_of(store, wanted)
+    embedder = embedding.of_index(store)
     while True:
         with store.writer_lock() as mine:
             if mine:
-                outcome = _index(worker, store, skipped)
+                outcome = _Indexing(worker, spec, store, embedder).run()
                 break
         worker.step(0, 0, f"waiting: another job writes index {store.name}")
         time.sleep(0.3)
     outcome["seconds"] = round(time.monotonic() - started, 2)
-    if not outcome["indexed"] and not outcome["unchanged"]:
-        raise EngineError(none_usable(skipped))
+    if not any(outcome[key] for key in ("indexed", "unchanged", "duplicates", "removed")):
+        raise EngineError(none_usable(outcome["skipped"]))
     return dict(outcome)
+
+
+def must_be_of(store: Store, wanted: str | None) -> None:
+    """Raises `EngineError` when an index exists and was built with another embedder."""
+    if wanted is None or not store.exists() or not store.meta("embedder"):
+        return
+    recorded = store.meta("embedder_name") or embedding.DEFAULT
+    if wanted != recorded:
+        raise EngineError(
+            f"Index {store.name!r} was built with the embedder {recorded}; vectors of {wanted} "
+            "cannot be compared with its own. Rebuild it: add its files to a new index with "
+            f"embedder={wanted}, or leave embedder out."
+        )
 
 
 def none_usable(skipped: list[Skipped]) -> str:
@@ -99,90 +155,130 @@ def none_usable(skipped: list[Skipped]) -> str:
     return f"No file can be indexed. {shown}{more}"
 
 
-def _index(worker: jobs.Worker, store: Store, skipped: list[Skipped]) -> Outcome:
-    files = [Path(path) for path in worker.spec["files"]]
-    graph = Graph(store)
-    sizes = {path: path.stat().st_size if path.exists() else 0 for path in files}
-    progress = _Progress(worker, len(files), sum(sizes.values()))
-    outcome: Outcome = {
-        "index": store.name,
-        "indexed": [],
-        "unchanged": [],
-        "skipped": skipped,
-        "seconds": 0.0,
-    }
-    refreshed = time.monotonic()
-    try:
-        for number, path in enumerate(files, 1):
-            progress.file, progress.name = number, path.name
-            progress.bytes_left -= sizes[path]
-            try:
-                _index_file(store, path, progress, outcome)
-            except Unreadable as reason:
-                skipped.append({"path": str(path), "reason": str(reason)})
-            else:
-                progress.bytes_read += sizes[path]
-            if time.monotonic() - refreshed > _REFRESH_SECONDS:
-                graph.refresh()
-                refreshed = time.monotonic()
-        if any(item["replaced"] for item in outcome["indexed"]):
-            store.drop_unused_vectors()
-    finally:
-        # Also when cancelled: the files that are in stay in, and Chroma shall know them.
-        if store.meta("graph") != store.meta("stamp"):
-            graph.refresh()
-        graph.close()
-    return outcome
+class _Indexing:
+    """One run of the job, as the index's only writer."""
 
-
-def _index_file(store: Store, path: Path, progress: _Progress, outcome: Outcome) -> None:
-    """Raises `Unreadable`, and `jobs.Cancelled` between pages and batches."""
-    progress.step("reading")
-    sha256 = sha256_of(path)
-    before = store.sha256(str(path))
-    if before == sha256:
-        outcome["unchanged"].append(str(path))
-        return
-    document = read(path, sha256, lambda page, pages: progress.step(f"page {page + 1} of {pages}"))
-    chunks = _chunks(document)
-    progress.known += len(chunks)
-    progress.step("embedding")
-    _embed(store, [text for _, text in chunks], progress)
-    store.put(document, chunks)
-    numbered = [page for page in document.pages if page.number is not None]
-    outcome["indexed"].append(
-        {
-            "path": str(path),
-            "pages": len(numbered) or None,
-            "chunks": len(chunks),
-            "replaced": before is not None,
+    def __init__(self, worker: jobs.Worker, spec: Spec, store: Store, embedder: Embedder) -> None:
+        self.spec, self.store, self.embedder = spec, store, embedder
+        self.chunking = Chunking.parsed(spec.get("chunking") or store.meta("chunking"))
+        if self.chunking.unit == "tokens" and self.chunking.size > embedder.max_tokens:
+            raise EngineError(
+                f"chunk_size is {self.chunking.size} tokens, but the embedder {embedder.name} "
+                f"takes {embedder.max_tokens}. Choose a smaller one."
+            )
+        self.recorded = self.chunking.recorded()
+        if self.recorded != store.meta("chunking"):
+            store.set_meta("chunking", self.recorded)
+        self.files = [Path(path) for path in spec["files"]]
+        self.sizes = {path: path.stat().st_size if path.exists() else 0 for path in self.files}
+        self.progress = _Progress(worker, len(self.files), sum(self.sizes.values()))
+        self.outcome: Outcome = {
+            "index": store.name,
+            "indexed": [],
+            "unchanged": [],
+            "duplicates": [],
+            "removed": [],
+            "skipped": list(spec["skipped"]),
+            "seconds": 0.0,
         }
-    )
-    progress.step("indexed")
 
+    def run(self) -> Outcome:
+        """Raises `jobs.Cancelled` between pages and batches."""
+        if (kind := self.spec.get("vectors")) and kind != self.store.meta("vectors"):
+            self.store.set_meta("vectors", kind)
+            self.store.set_meta("graph", "")  # none of it is there yet
+        vectors = vectors_of(self.store)
+        next_refresh = time.monotonic() + _REFRESH_SECONDS
+        try:
+            for number, path in enumerate(self.files, 1):
+                self.progress.file, self.progress.name = number, path.name
+                self.progress.bytes_left -= self.sizes[path]
+                try:
+                    self._index_file(path)
+                except Unreadable as reason:
+                    self.outcome["skipped"].append({"path": str(path), "reason": str(reason)})
+                else:
+                    self.progress.bytes_read += self.sizes[path]
+                if (began := time.monotonic()) > next_refresh:
+                    vectors.refresh()
+                    took = time.monotonic() - began
+                    next_refresh = began + max(_REFRESH_SECONDS, _REFRESH_SHARE * took)
+            # At the end, so that a file under a new name is found as the same one.
+            self._forget_vanished()
+        finally:
+            # Also when cancelled: the files that are in stay in, and Chroma shall know them.
+            if self.store.meta("graph") != self.store.meta("stamp"):
+                vectors.refresh()
+            vectors.close()
+            snapshot.refresh(self.store)
+        return self.outcome
 
-def _chunks(document: Document) -> list[tuple[int | None, str]]:
-    return [
-        (page.number, page.text[start:end])
-        for page in document.pages
-        for start, end in chunk_spans(page.text, embedding.fits)
-    ]
+    def _forget_vanished(self) -> None:
+        listed = set(self.spec.get("gone", []))
+        for folder in self.spec.get("folders", []):
+            listed.update(self.store.came_from(Path(folder)))
+        for path in sorted(listed):
+            if not Path(path).exists() and self.store.known(path):
+                self.store.forget(path)
+                self.outcome["removed"].append(path)
 
-
-def _embed(store: Store, texts: list[str], progress: _Progress) -> None:
-    """Put the vectors of these texts into the store, batch by batch, unless they are there."""
-    by_hash = {text_hash(text): text for text in texts}
-    known = store.known_vectors(by_hash)
-    todo = [hash_ for hash_ in by_hash if hash_ not in known]
-    progress.done += len(texts) - len(todo)
-    for at in range(0, len(todo), _BATCH):
-        progress.step("embedding")
-        batch = todo[at : at + _BATCH]
-        vectors = embedding.passage_vectors([by_hash[hash_] for hash_ in batch])
-        store.keep_vectors(
-            (hash_, vector.tobytes()) for hash_, vector in zip(batch, vectors, strict=True)
+    def _index_file(self, path: Path) -> None:
+        """Raises `Unreadable`, and `jobs.Cancelled` between pages and batches."""
+        step = self.progress.step
+        step("reading")
+        sha256 = sha256_of(path)
+        before = self.store.known(str(path))
+        folder = self.spec.get("through", {}).get(str(path), before.folder if before else None)
+        if before and (before.sha256, before.chunking) == (sha256, self.recorded):
+            if folder and folder != before.folder:
+                self.store.found_in(str(path), folder)
+            self.outcome["unchanged"].append(str(path))
+            return
+        if twin := self.store.twin(path, sha256, self.recorded):
+            self.store.join(str(path), twin, folder)
+            self.outcome["duplicates"].append({"path": str(path), "source": twin})
+            return
+        document = read(path, sha256, lambda page, pages: step(f"page {page + 1} of {pages}"))
+        if reason := embedding.unread(self.embedder, "".join(p.text for p in document.pages)):
+            raise Unreadable(reason)
+        chunks = self._chunks(document)
+        self.progress.known += len(chunks)
+        step("embedding")
+        self._embed([text for _, text in chunks])
+        self.store.put(document, chunks, self.recorded, folder)
+        numbered = [page for page in document.pages if page.number is not None]
+        self.outcome["indexed"].append(
+            {
+                "path": str(path),
+                "pages": len(numbered) or None,
+                "chunks": len(chunks),
+                "replaced": before is not None,
+            }
         )
-        progress.done += len(batch)
+        step("indexed")
+
+    def _chunks(self, document: Document) -> list[tuple[int | None, str]]:
+        fits, tokens = self.embedder.fits, self.embedder.tokens
+        return [
+            (page.number, page.text[start:end])
+            for page in document.pages
+            for start, end in chunk_spans(page.text, fits, self.chunking, tokens)
+        ]
+
+    def _embed(self, texts: list[str]) -> None:
+        """Put the vectors of these texts into the store, batch by batch, unless they are there."""
+        by_hash = {text_hash(text): text for text in texts}
+        known = self.store.known_vectors(by_hash)
+        todo = [hash_ for hash_ in by_hash if hash_ not in known]
+        self.progress.done += len(texts) - len(todo)
+        for at in range(0, len(todo), BATCH):
+            self.progress.step("embedding")
+            batch = todo[at : at + BATCH]
+            vectors = self.embedder.passage_vectors([by_hash[hash_] for hash_ in batch])
+            self.store.keep_vectors(
+                (hash_, vector.tobytes()) for hash_, vector in zip(batch, vectors, strict=True)
+            )
+            self.progress.done += len(batch)
 
 
 if __name__ == "__main__":

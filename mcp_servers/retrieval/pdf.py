@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mcp_servers.retrieval.cleaning import plain
+from mcp_servers.retrieval.decoding import MAX_CHARACTERS, Unreadable
 
-MAX_CHARACTERS = 20_000_000
 # A line this much of the longest ones' width was broken by the margin. Korean breaks between
 # words as Latin script does, so the last word's length is what is missing.
 _FULL_LINE = 0.75
@@ -26,10 +26,6 @@ _SENTENCE_END = re.compile(r"[.!?:;…。！？][\"'”’)\]]*\s*$")
 # Symbol fonts put their bullets where Unicode has none.
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 _SPACES = re.compile(r"(?<=\S)[ \t]+")
-
-
-class Unreadable(Exception):
-    """Why a file cannot be indexed: one sentence for the person who named it."""
 
 
 def read_pdf(path: Path, each_page: Callable[[int, int], None]) -> list[str]:

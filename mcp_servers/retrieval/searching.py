@@ -1,99 +1,92 @@
-"""Hybrid search over one index (chapter 11.3.1.4), and reading around what it found.
+"""Search: candidates from words and from vectors, weighed, judged again, spread out.
 
-The textbook lets BM25 choose and vectors reorder; here each side proposes candidates and both
-score all of them, so that a passage without the question's words can be found too.
+BM25 and cosine similarity each propose candidates, and both score all of them, so that a passage
+without the question's words can be found too. `ranking` weighs the evidence; a cross-encoder, a
+threshold or MMR may follow where the request asks for them.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
-from typing_extensions import TypedDict
-
-from mcp_servers.retrieval import embedding
+from mcp_servers.retrieval import embedding, ranking
 from mcp_servers.retrieval.cleaning import composed
-from mcp_servers.retrieval.fusion import fused_scores
-from mcp_servers.retrieval.graph import Graph
-from mcp_servers.retrieval.lexical import LexicalIndex
-from mcp_servers.retrieval.store import Chunk, DocumentRow, Store
+from mcp_servers.retrieval.diversity import mmr
+from mcp_servers.retrieval.filtering import Where, allowed
+from mcp_servers.retrieval.reading import in_context
+from mcp_servers.retrieval.reranking import reranked
+from mcp_servers.retrieval.results import Found, Scores, Searched, passage
+from mcp_servers.retrieval.snapshot import Snapshot, snapshot_of
+from mcp_servers.retrieval.store import Store
+from mcp_servers.retrieval.vectors import vectors_of
 from mcp_servers.serving import EngineError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_CANDIDATES = 100  # from each side, before fusion
+    Floats = NDArray[np.float32]
+    Rows = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+
+Mode = Literal["hybrid", "lexical", "dense", "prefilter"]
+
+_CANDIDATES = 100  # from each side
+_RERANKED = 20  # candidates that a cross-encoder judges
+_EXACT = 2000  # a filter that leaves so few passages needs no approximate search
 MAX_PASSAGES = 50
 MAX_QUERY = 2000  # characters; a longer question is a document
+MAX_VARIANTS = 8
+MAX_WINDOW = 10
 
 
-class Scores(TypedDict):
-    """Why a passage is where it is.
+@dataclass(frozen=True)
+class Request:
+    """What to search for and how.
 
-    `dense` is a cosine, `lexical` a BM25 score, `fused` (0 to 1) what the ranking follows and
-    `coverage` (0 to 1) the IDF-weighted share of the question's content that the passage holds.
+    `variants` are other wordings of the question, or a hypothetical answer (HyDE): each is
+    searched, and their scores are averaged with the question's, which counts twice.
     """
 
-    dense: float
-    lexical: float
-    fused: float
-    coverage: float
-
-
-class Passage(TypedDict):
-    """A found passage; `score` is its fused score, `page` null where the file has no pages."""
-
-    id: str
-    text: str
-    source: str
-    title: str
-    page: int | None
-    score: float
-    scores: Scores
-
-
-class Searched(TypedDict):
-    """How much was searched."""
-
-    documents: int
-    chunks: int
-
-
-class Found(TypedDict):
-    """What a search found, best first."""
-
     query: str
-    passages: list[Passage]
-    searched: Searched
+    k: int = 5
+    mode: Mode = "hybrid"
+    source: str | None = None
+    where: Where = field(default_factory=lambda: Where())
+    variants: Sequence[str] = ()
+    min_similarity: float | None = None
+    diversity: float | None = None
+    rerank: str | None = None
+    window: int = 0
 
 
-class Neighbour(TypedDict):
-    """A passage beside the one that was read."""
+@dataclass(frozen=True)
+class _Candidates:
+    """Rows of the snapshot, ascending; each stage's scores, None where it took no part.
 
-    id: str
-    page: int | None
-    text: str
+    `lexical` and `dense` have a row of scores for the question and for each of its variants.
+    """
 
+    rows: Rows
+    lexical: Floats | None = None
+    attainable: Sequence[float] = ()
+    dense: Floats | None = None
+    vectors: Floats | None = None
+    evidence: ranking.Evidence | None = None
+    rerank: Floats | None = None
 
-class Reading(TypedDict):
-    """A passage and what stands before and after it in its document, in reading order."""
-
-    id: str
-    source: str
-    title: str
-    page: int | None
-    text: str
-    before: list[Neighbour]
-    after: list[Neighbour]
-
-
-class PageText(TypedDict):
-    """The clean text of a page, in which every passage of that page is verbatim."""
-
-    source: str
-    page: int | None
-    text: str
+    def ranked_by(self) -> Floats:
+        """The score that the ranking follows: the last stage's."""
+        if self.rerank is not None:
+            return self.rerank
+        if self.evidence is not None:
+            return self.evidence.fused
+        last = self.dense if self.dense is not None else self.lexical
+        assert last is not None
+        return _averaged(last)
 
 
 class Searcher:
@@ -101,175 +94,227 @@ class Searcher:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.graph = Graph(store)
+        self.vectors = vectors_of(store)
+        self.embedder = embedding.of_index(store)
         self._lock = threading.Lock()
-        self._stamp = ""
-        self._ids: NDArray[np.int64]
-        self._documents: NDArray[np.int64]
-        self._lexical: LexicalIndex
+        self._snapshot: Snapshot | None = None
 
-    def search(self, query: str, k: int, documents: set[int] | None) -> Found:
-        """The k best passages, within some documents if given. The query has a word in it."""
+    def search(self, request: Request) -> Found:
+        """The best passages. The request has been checked."""
         import numpy as np
 
+        snapshot = self._followed()
+        mask = allowed(self.store, snapshot, request.source, request.where)
+        owners = snapshot.documents if mask is None else snapshot.documents[mask]
+        searched: Searched = {"documents": len(np.unique(owners)), "chunks": len(owners)}
+        found = self._candidates(snapshot, request, mask)
+        if not len(found.rows):
+            return {"query": request.query, "passages": [], "searched": searched}
+        chunks = self.store.chunks([int(id_) for id_ in snapshot.ids[found.rows]])
+        texts = [
+            chunks[int(id_)].text if int(id_) in chunks else "" for id_ in snapshot.ids[found.rows]
+        ]
+        found = self._judged(snapshot, request, found, texts)
+        passages = []
+        for at in self._chosen(request, found):
+            if chunk := chunks.get(int(snapshot.ids[found.rows[at]])):
+                coverage = snapshot.lexical.coverage(request.query, chunk.text)
+                context = in_context(self.store, chunk, request.window) if request.window else None
+                score = round(float(found.ranked_by()[at]), 4)
+                passages.append(passage(chunk, score, _scores(found, at, coverage), context))
+        return {"query": request.query, "passages": passages, "searched": searched}
+
+    def _followed(self) -> Snapshot:
         with self._lock:
-            self._follow()
-            ids, owners, lexical_index = self._ids, self._documents, self._lexical
-        allowed = np.ones(len(ids), bool)
-        if documents is not None:
-            allowed = np.isin(owners, sorted(documents))
-        searched: Searched = {
-            "documents": len(np.unique(owners[allowed])),
-            "chunks": int(allowed.sum()),
-        }
-        vector = embedding.query_vector(query)
-        lexical, attainable = lexical_index.scores(query)
-        lexical = np.where(allowed, lexical, 0)
-        best = np.argsort(-lexical, kind="stable")[:_CANDIDATES]
-        proposed = set(ids[best[lexical[best] > 0]].tolist())
-        proposed.update(self.graph.nearest(vector, _CANDIDATES, documents))
-        stored = self.store.vectors(sorted(proposed))
-        # The store may have moved on since the snapshot: what is not in both is left out.
-        rows = {id_: int(np.searchsorted(ids, id_)) for id_ in stored}
-        known = [id_ for id_, row in rows.items() if row < len(ids) and ids[row] == id_]
-        if not known:
-            return {"query": query, "passages": [], "searched": searched}
-        dense = np.stack([np.frombuffer(stored[id_][1], np.float32) for id_ in known]) @ vector
-        matched = lexical[[rows[id_] for id_ in known]]
-        fused = fused_scores(matched, attainable, dense)
-        ranked = np.argsort(-fused, kind="stable")[:k].tolist()
-        chunks = self.store.chunks([known[at] for at in ranked])
-        passages: list[Passage] = []
-        for at in ranked:
-            if (chunk := chunks.get(known[at])) is None:
-                continue
-            score = round(float(fused[at]), 4)
-            scores: Scores = {
-                "dense": round(float(dense[at]), 4),
-                "lexical": round(float(matched[at]), 4),
-                "fused": score,
-                "coverage": round(lexical_index.coverage(query, chunk.text), 4),
-            }
-            passages.append(_passage(chunk, score, scores))
-        return {"query": query, "passages": passages, "searched": searched}
+            if self._snapshot is None or self._snapshot.stamp != self.store.meta("stamp"):
+                self._snapshot = snapshot_of(self.store)
+            return self._snapshot
 
-    def _follow(self) -> None:
-        """Build BM25 anew when the index has changed."""
+    def _candidates(self, snapshot: Snapshot, request: Request, mask: Mask | None) -> _Candidates:
+        """Candidates with their BM25 scores and cosines, as far as the mode needs them."""
         import numpy as np
 
-        if self._stamp and self._stamp == self.store.meta("stamp"):
-            return
-        stamp, rows = self.store.snapshot()
-        if not rows:
-            raise EngineError(f"Index {self.store.name!r} is empty. Add files to it with add.")
-        self._ids = np.array([id_ for id_, _, _ in rows])
-        self._documents = np.array([document for _, document, _ in rows])
-        self._lexical = LexicalIndex(text for _, _, text in rows)
-        self._stamp = stamp
+        asked = [request.query, *request.variants]
+        proposed: list[Rows] = []
+        scored: list[tuple[Floats, float]] = []
+        if request.mode != "dense":
+            scored = [snapshot.lexical.scores(query) for query in asked]
+            for scores, _ in scored:
+                if mask is not None:
+                    scores[~mask] = 0
+                proposed.append(_best(scores))
+        if request.mode == "lexical":
+            rows = np.unique(np.concatenate(proposed))
+            return _Candidates(rows, np.stack([scores[rows] for scores, _ in scored]))
+        vectors = np.stack([self.embedder.query_vector(query) for query in asked])
+        if request.mode != "prefilter":
+            proposed += [self._nearest(snapshot, vector, mask) for vector in vectors]
+        rows = np.unique(np.concatenate(proposed))
+        stored = self.store.vectors([int(id_) for id_ in snapshot.ids[rows]])
+        # The store may have moved on since the snapshot: what has left it is left out.
+        rows = rows[[int(id_) in stored for id_ in snapshot.ids[rows]]]
+        if not len(rows):
+            return _Candidates(rows)
+        held = [np.frombuffer(stored[int(id_)][1], np.float32) for id_ in snapshot.ids[rows]]
+        matrix = np.stack(held)
+        return _Candidates(
+            rows,
+            np.stack([scores[rows] for scores, _ in scored]) if scored else None,
+            [attainable for _, attainable in scored],
+            vectors @ matrix.T,
+            matrix,
+        )
+
+    def _nearest(self, snapshot: Snapshot, vector: Floats, mask: Mask | None) -> Rows:
+        """Rows of the nearest passages by cosine; every row where a filter leaves only a few."""
+        import numpy as np
+
+        if mask is not None and mask.sum() <= _EXACT:
+            return np.flatnonzero(mask)
+        documents = None
+        if mask is not None:
+            documents = {int(document) for document in np.unique(snapshot.documents[mask])}
+        ids = np.array(sorted(self.vectors.nearest(vector, _CANDIDATES, documents)), np.int64)
+        rows: Rows = np.searchsorted(snapshot.ids, ids)
+        rows[rows == len(snapshot.ids)] = 0
+        rows = rows[snapshot.ids[rows] == ids]
+        return rows if mask is None else rows[mask[rows]]
+
+    def _judged(
+        self, snapshot: Snapshot, request: Request, found: _Candidates, texts: Sequence[str]
+    ) -> _Candidates:
+        """The candidates with the evidence weighed, and a cross-encoder's judgement if asked."""
+        import numpy as np
+
+        if request.mode == "hybrid":
+            assert found.lexical is not None and found.dense is not None
+            pairs = [
+                ranking.first_ranking(lexical, attainable, dense)
+                for lexical, attainable, dense in zip(
+                    found.lexical, found.attainable, found.dense, strict=True
+                )
+            ]
+            matched = _averaged(np.stack([matched for matched, _ in pairs]))
+            near = _averaged(np.stack([near for _, near in pairs]))
+            evidence = ranking.rank(
+                request.query, snapshot.lexical, found.rows, texts, matched, near
+            )
+            found = replace(found, evidence=evidence)
+        if request.rerank:
+            first = np.argsort(-found.ranked_by(), kind="stable")[:_RERANKED]
+            judged = reranked(request.rerank, request.query, [texts[at] for at in first])
+            scores = np.full(len(texts), -1, np.float32)
+            scores[first] = judged
+            found = replace(found, rerank=scores)
+        return found
+
+    def _chosen(self, request: Request, found: _Candidates) -> list[int]:
+        """The places of the passages to return, in order."""
+        import numpy as np
+
+        scores = found.ranked_by()
+        kept = np.argsort(-scores, kind="stable")
+        if request.mode in ("lexical", "prefilter"):
+            assert found.lexical is not None
+            kept = kept[found.lexical.max(0)[kept] > 0]
+        if request.rerank:
+            kept = kept[:_RERANKED]
+        if request.min_similarity is not None:
+            assert found.dense is not None
+            kept = kept[found.dense[0][kept] >= request.min_similarity]
+        if request.diversity is None:
+            return [int(at) for at in kept[: request.k]]
+        assert found.vectors is not None
+        spread = mmr(scores[kept], found.vectors[kept], request.diversity, request.k)
+        return [int(kept[at]) for at in spread]
 
 
-_searchers: dict[str, Searcher] = {}
+def _best(scores: Floats) -> Rows:
+    """The rows of the best scores above zero, in no order."""
+    import numpy as np
+
+    if len(scores) > _CANDIDATES:
+        best = np.argpartition(-scores, _CANDIDATES)[:_CANDIDATES]
+    else:
+        best = np.arange(len(scores))
+    return best[scores[best] > 0]
+
+
+def _averaged(scores: Floats) -> Floats:
+    """One row out of a question's and its variants'; the question's counts twice."""
+    averaged: Floats = (scores.sum(0) + scores[0]) / (len(scores) + 1)
+    return averaged
+
+
+def _scores(found: _Candidates, at: int, coverage: float) -> Scores:
+    def told(scores: Floats | None) -> float | None:
+        return None if scores is None else round(float(scores[at]), 4)
+
+    evidence = found.evidence
+    return {
+        "lexical": told(None if found.lexical is None else found.lexical[0]),
+        "dense": told(None if found.dense is None else found.dense[0]),
+        "sentence": told(evidence.sentence if evidence else None),
+        "feedback": told(evidence.feedback if evidence else None),
+        "fused": told(evidence.fused if evidence else None),
+        "rerank": told(found.rerank),
+        "coverage": round(coverage, 4),
+    }
+
+
+_searchers: dict[tuple[str, str], Searcher] = {}
 _searchers_lock = threading.Lock()
 
 
 def searcher(store: Store) -> Searcher:
     """This process's searcher of an index. Chroma allows one client a folder and process."""
     with _searchers_lock:
-        return _searchers.setdefault(str(store.folder), Searcher(store))
+        key = (str(store.folder), store.meta("vectors"))
+        if key not in _searchers:
+            _searchers[key] = Searcher(store)
+        return _searchers[key]
 
 
-def search(query: str, k: int, index: str, source: str | None) -> Found:
-    """See `Found`. Raises `EngineError` for an empty query, a bad k or an unusable index."""
-    query = composed(query).strip()
-    if not any(character.isalnum() for character in query):
-        raise EngineError("The query holds no word. Say what to look for.")
-    if len(query) > MAX_QUERY:
-        raise EngineError(f"The query has more than {MAX_QUERY} characters. Ask in a sentence.")
-    if not 1 <= k <= MAX_PASSAGES:
-        raise EngineError(f"k is {k}; choose from 1 to {MAX_PASSAGES}.")
+def search(index: str, request: Request) -> Found:
+    """See `Found`. Raises `EngineError` for a request that cannot be, or an unusable index."""
+    query = _checked(request)
     store = Store(index)
     if store.is_unused():
         return {"query": query, "passages": [], "searched": {"documents": 0, "chunks": 0}}
     store.must_exist()
-    store.must_match(embedding.identity())
-    documents = None
-    if source is not None:
-        documents = store.document_ids([row["source"] for row in matching(store, source)])
-    return searcher(store).search(query, k, documents)
+    embedder = embedding.of_index(store)
+    if request.mode != "lexical":
+        embedding.must_read(embedder, query)
+    variants = tuple(text for text in map(_clean, request.variants) if text)
+    return searcher(store).search(replace(request, query=query, variants=variants))
 
 
-def matching(store: Store, source: str) -> list[DocumentRow]:
-    """The documents with this path, else with this file name. Raises `EngineError` for none."""
-    rows = store.documents()
-    wanted = composed(source).strip()
-    found = [row for row in rows if composed(row["source"]) == wanted]
-    found = found or [row for row in rows if row["title"].casefold() == wanted.casefold()]
-    if not found:
-        known = ", ".join(row["title"] for row in rows[:10]) or "none"
-        more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""
-        raise EngineError(
-            f"No document {source!r} is in index {store.name!r}. It holds: {known}{more}."
-        )
-    return found
+def _clean(text: str) -> str:
+    text = composed(text).strip()
+    return text[:MAX_QUERY] if any(character.isalnum() for character in text) else ""
 
 
-def the_one(store: Store, source: str) -> DocumentRow:
-    """The document with this path or file name. Raises `EngineError` for none or several."""
-    found = matching(store, source)
-    if len(found) > 1:
-        paths = ", ".join(row["source"] for row in found)
-        raise EngineError(f"Several documents are called {source!r}. Give one path of: {paths}.")
-    return found[0]
-
-
-def read_passage(id_: str, index: str, before: int, after: int) -> Reading:
-    """A passage with its neighbours. Raises `EngineError` for an unknown id."""
-    if not (0 <= before <= MAX_PASSAGES and 0 <= after <= MAX_PASSAGES):
-        raise EngineError(f"before and after go from 0 to {MAX_PASSAGES}. Choose smaller ones.")
-    store = Store(index)
-    key = int(id_) if id_.isascii() and id_.isdigit() and len(id_) < 19 else -1
-    chunk = store.chunks([key]).get(key)
-    if chunk is None:
-        raise EngineError(
-            f"There is no passage {id_!r} in index {index!r} (its document may have changed). "
-            "Search again and use an id from the result."
-        )
-    earlier, later = store.neighbours(chunk, before, after)
-    beside = store.chunks([*earlier, *later])
-    return {
-        "id": str(chunk.id),
-        "source": chunk.source,
-        "title": chunk.title,
-        "page": chunk.page,
-        "text": chunk.text,
-        "before": [_neighbour(beside[at]) for at in earlier if at in beside],
-        "after": [_neighbour(beside[at]) for at in later if at in beside],
-    }
-
-
-def page_text(source: str, page: int | None, index: str) -> PageText:
-    """A page's text. Raises `EngineError` for an unknown document or page."""
-    store = Store(index)
-    document = the_one(store, source)
-    text = store.page_text(document["source"], page)
-    if text is None:
-        pages = document["pages"]
-        has = f"pages 1 to {pages}" if pages else "no pages: leave page out"
-        raise EngineError(f"There is no page {page} in {document['title']}; it has {has}.")
-    return {"source": document["source"], "page": page, "text": text}
-
-
-def _passage(chunk: Chunk, score: float, scores: Scores) -> Passage:
-    return {
-        "id": str(chunk.id),
-        "text": chunk.text,
-        "source": chunk.source,
-        "title": chunk.title,
-        "page": chunk.page,
-        "score": score,
-        "scores": scores,
-    }
-
-
-def _neighbour(chunk: Chunk) -> Neighbour:
-    return {"id": str(chunk.id), "page": chunk.page, "text": chunk.text}
+def _checked(request: Request) -> str:
+    """The clean query. Raises `EngineError` that names what is wrong and what would do."""
+    query = _clean(request.query)
+    if not query:
+        raise EngineError("The query holds no word. Say what to look for.")
+    if len(composed(request.query).strip()) > MAX_QUERY:
+        raise EngineError(f"The query has more than {MAX_QUERY} characters. Ask in a sentence.")
+    if not 1 <= request.k <= MAX_PASSAGES:
+        raise EngineError(f"k is {request.k}; choose from 1 to {MAX_PASSAGES}.")
+    if len(request.variants) > MAX_VARIANTS:
+        raise EngineError(f"There are more than {MAX_VARIANTS} variants. Give fewer.")
+    if not 0 <= request.window <= MAX_WINDOW:
+        raise EngineError(f"window is {request.window}; choose from 0 to {MAX_WINDOW}.")
+    for name, share in (
+        ("diversity", request.diversity),
+        ("min_similarity", request.min_similarity),
+    ):
+        if share is None:
+            continue
+        if not 0 <= share <= 1:
+            raise EngineError(f"{name} is {share}; choose from 0 to 1.")
+        if request.mode == "lexical":
+            raise EngineError(f"{name} needs vectors; choose another mode than lexical.")
+    return query

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from mcp.server.fastmcp import Context
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from mcp_servers import jobs
-from mcp_servers.retrieval import indexing, searching
-from mcp_servers.retrieval.files import found_files
+from mcp_servers.retrieval import embedding, indexing, reading, searching
+from mcp_servers.retrieval.chunking import CHUNK_SIZE, OVERLAP, Chunking
+from mcp_servers.retrieval.cleaning import composed
+from mcp_servers.retrieval.files import Patterns, found_files
+from mcp_servers.retrieval.filtering import Where
+from mcp_servers.retrieval.results import Found, PageText, Reading
+from mcp_servers.retrieval.searching import Mode, Request
 from mcp_servers.retrieval.store import DocumentRow, Store
+from mcp_servers.retrieval.vectors import checked
 from mcp_servers.roots import allowed_path
 from mcp_servers.serving import Engine, EngineError, run, tool
 
@@ -29,35 +36,98 @@ class Started(TypedDict):
 
 
 class Removed(TypedDict):
-    """A document that is no longer in the index; its file is untouched."""
+    """A document that is no longer in the index; its files (`removed`, `other_paths`) stay."""
 
     index: str
     removed: str
+    other_paths: list[str]
     documents: int
 
 
 @tool("Index documents", read_only=False)
 def add(
     context: Context[Any, Any, Any],
-    paths: Annotated[list[str], Field(description="Files or folders: PDF, Markdown, text")],
+    paths: Annotated[
+        list[str],
+        Field(description="Files or folders: PDF, Word, PowerPoint, HTML, Markdown, CSV, text"),
+    ],
     index: Index = "default",
+    include: Annotated[
+        list[str] | None, Field(description="Only these files of a folder: *.pdf, notes/**")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, Field(description="Not these files of a folder: drafts/, *.log")
+    ] = None,
+    chunk_size: Annotated[
+        int | None, Field(description="Size of passages; default 500 characters")
+    ] = None,
+    chunk_overlap: Annotated[
+        int | None, Field(description="How much of the passage before is repeated; default 100")
+    ] = None,
+    chunk_unit: Annotated[
+        Literal["characters", "tokens"] | None, Field(description="Unit of size and overlap")
+    ] = None,
+    embedder: Annotated[
+        str | None, Field(description="Embedder of a new index, by name or folder")
+    ] = None,
+    vectors: Annotated[
+        str | None,
+        Field(
+            description="Where the index's vectors are searched: chroma, a Chroma server's URL, "
+            "faiss-flat, faiss-ivf or faiss-hnsw"
+        ),
+    ] = None,
 ) -> Started:
-    """Index files or folders so that search can find them. Returns a job id; ask job about it."""
+    """Index files or folders so that search can find them. Returns a job id; ask job about it.
+
+    Only what changed since the last time is read again; files that vanished leave the index.
+    """
     store = Store(index)
     if not paths:
         raise EngineError("No path is given. Name at least one file or folder.")
+    patterns = Patterns(tuple(include or ()), tuple(exclude or ())).checked()
+    spec: indexing.Spec = {"index": store.name, "through": {}, "folders": [], "gone": []}
+    if chunk_size is not None or chunk_overlap is not None or chunk_unit is not None:
+        spec["chunking"] = _chunking(chunk_size, chunk_overlap, chunk_unit).recorded()
+    if embedder is not None:
+        spec["embedder"] = _embedder(embedder, context)
+        indexing.must_be_of(store, spec["embedder"])
+    if vectors is not None:
+        spec["vectors"] = checked(vectors)
     files: dict[str, None] = {}
-    skipped: list[indexing.Skipped] = []
-    for path in paths:
-        found, reason = found_files(allowed_path(path, context))
+    spec["skipped"] = []
+    for given in paths:
+        path = allowed_path(given, context)
+        found, reason = found_files(path, patterns)
         files.update((str(file), None) for file in found)
-        if reason:
-            skipped.append({"path": path, "reason": reason})
-    if not files:
-        raise EngineError(indexing.none_usable(skipped))
-    spec = {"index": store.name, "files": list(files), "skipped": skipped}
-    started = jobs.start("index", "mcp_servers.retrieval.indexing", spec)
+        if path.is_dir():
+            spec["folders"].append(str(path))
+            spec["through"].update((str(file), str(path)) for file in found)
+        if not path.exists() and store.exists() and store.known(str(path)):
+            spec["gone"].append(str(path))
+        elif reason and not (path.is_dir() and store.exists() and store.came_from(path)):
+            spec["skipped"].append({"path": given, "reason": reason})
+    spec["files"] = list(files)
+    if len(spec["skipped"]) == len(paths):
+        raise EngineError(indexing.none_usable(spec["skipped"]))
+    started = jobs.start("index", "mcp_servers.retrieval.indexing", dict(spec))
     return {"job": started["job"], "files": len(files), "status": started["status"]}
+
+
+def _chunking(size: int | None, overlap: int | None, unit: str | None) -> Chunking:
+    """What was asked for; an overlap that was not is a fifth of the size, as 100 is of 500."""
+    if size is None:
+        size = CHUNK_SIZE
+    if overlap is None:
+        overlap = size * OVERLAP // CHUNK_SIZE
+    return Chunking(size, overlap, "tokens" if unit == "tokens" else "characters")
+
+
+def _embedder(name: str, context: Context[Any, Any, Any]) -> str:
+    """A name that the job can use: a folder's is its whole path. Raises `EngineError`."""
+    if name not in embedding.BUILT_IN and Path(name).expanduser().is_dir():
+        name = str(allowed_path(name, context))
+    return embedding.of(name).name
 
 
 @tool("Job state")
@@ -74,27 +144,29 @@ def cancel(job: JobId) -> jobs.JobState:
 
 @tool("List documents")
 def list_documents(index: Index = "default") -> list[DocumentRow]:
-    """Which documents are indexed, oldest first, with their pages and sizes."""
+    """Which documents are indexed, oldest first, with their pages, sizes and other paths."""
     store = Store(index)
     return [] if store.is_unused() else store.documents()
 
 
 @tool("Remove a document", read_only=False, destructive=True)
 def remove(source: Source, index: Index = "default") -> Removed:
-    """Take a document out of the index. The file itself stays."""
+    """Take a document out of the index, under all its paths. The files themselves stay."""
     store = Store(index)
     store.must_exist()
-    document = searching.the_one(store, source)
+    by_other_path = (row for row in store.documents() if composed(source) in row["other_paths"])
+    document = next(by_other_path, None) or reading.the_one(store, source)
     with store.writer_lock() as mine:
         if not mine:
             raise EngineError(
                 f"A job is writing index {index!r}. Wait until it is done, or cancel it first."
             )
         store.remove(document["source"])
-        searching.searcher(store).graph.refresh()
+        searching.searcher(store).vectors.refresh()
     return {
         "index": index,
         "removed": document["source"],
+        "other_paths": document["other_paths"],
         "documents": len(store.documents()),
     }
 
@@ -107,9 +179,45 @@ def search(
     source: Annotated[
         str | None, Field(description="Only this document (file name or path)")
     ] = None,
-) -> searching.Found:
+    mode: Annotated[
+        Mode,
+        Field(
+            description="hybrid: words and vectors weighed; lexical: BM25; dense: cosine; "
+            "prefilter: BM25's best by cosine"
+        ),
+    ] = "hybrid",
+    variants: Annotated[
+        list[str] | None,
+        Field(description="Other wordings of the question, or a hypothetical answer (HyDE)"),
+    ] = None,
+    where: Annotated[Where | None, Field(description="Conditions on the documents")] = None,
+    min_similarity: Annotated[
+        float | None, Field(description="Only passages of at least this cosine, 0 to 1")
+    ] = None,
+    diversity: Annotated[
+        float | None, Field(description="MMR's lambda: 1 relevance alone, 0 diversity alone")
+    ] = None,
+    rerank: Annotated[
+        str | None, Field(description="A cross-encoder that judges the best: hub name or folder")
+    ] = None,
+    window: Annotated[
+        int, Field(description="Give each passage with so many neighbours on both sides")
+    ] = 0,
+) -> Found:
     """Find the passages of the indexed documents that answer a question, with file and page."""
-    return searching.search(query, k, index, source)
+    request = Request(
+        query=query,
+        k=k,
+        mode=mode,
+        source=source,
+        where=where or {},
+        variants=variants or (),
+        min_similarity=min_similarity,
+        diversity=diversity,
+        rerank=rerank,
+        window=window,
+    )
+    return searching.search(index, request)
 
 
 @tool("Read a passage")
@@ -118,9 +226,9 @@ def read_passage(
     index: Index = "default",
     before: Annotated[int, Field(description="Passages before it")] = 1,
     after: Annotated[int, Field(description="Passages after it")] = 1,
-) -> searching.Reading:
+) -> Reading:
     """Read a found passage together with its neighbours, when it breaks off too early."""
-    return searching.read_passage(id, index, before, after)
+    return reading.read_passage(id, index, before, after)
 
 
 @tool("Read a page")
@@ -128,14 +236,15 @@ def page_text(
     source: Source,
     page: Annotated[int | None, Field(description="Page number; null for a text file")] = None,
     index: Index = "default",
-) -> searching.PageText:
+) -> PageText:
     """The whole text of one page (or of a text file), to check a quote word for word."""
-    return searching.page_text(source, page, index)
+    return reading.page_text(source, page, index)
 
 
 ENGINE = Engine(
     name="retrieval",
-    summary="indexes PDF, Markdown and text files and finds passages in them, Korean or English",
+    summary="indexes documents (PDF, Word, PowerPoint, HTML, Markdown, CSV, text) and finds "
+    "passages in them, Korean or English",
     tools=(add, job, cancel, list_documents, remove, search, read_passage, page_text),
 )
 

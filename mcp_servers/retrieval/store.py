@@ -3,7 +3,8 @@
 A document enters or leaves in one transaction, so that a job killed at any moment leaves an index
 that can be read; what else there is (Chroma's graph, BM25) is derived from it and follows its
 `stamp`. Vectors are kept by the hash of their text: equal texts share one, and what a killed job
-has embedded is there when it starts again.
+has embedded is there when it starts again. Files with the same bytes are one document that knows
+all their paths.
 """
 
 from __future__ import annotations
@@ -16,44 +17,44 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from typing_extensions import TypedDict
 
 from mcp_servers.home import dure_home
 from mcp_servers.retrieval.files import Document
+from mcp_servers.retrieval.paths import detach, drop_vectors
+from mcp_servers.retrieval.schema import VERSION, migrate
 from mcp_servers.serving import EngineError
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS documents (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT UNIQUE NOT NULL, title TEXT NOT NULL,
-    sha256 TEXT NOT NULL, added TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS pages (
-    document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
-    number INTEGER, text TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS chunks (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
-    page INTEGER, text TEXT NOT NULL, hash BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS vectors (hash BLOB PRIMARY KEY, vector BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS pages_document ON pages (document, number);
-CREATE INDEX IF NOT EXISTS chunks_document ON chunks (document);
-CREATE INDEX IF NOT EXISTS chunks_hash ON chunks (hash);
-"""
 _AT_ONCE = 500  # parameters of one statement; SQLite's limit is 999 in old builds
 
 
 class DocumentRow(TypedDict):
-    """One indexed file. `pages` is null for a file without pages; sizes are in characters."""
+    """One indexed document. `pages` is null for a file without pages; sizes are in characters.
+
+    `other_paths` are files with the same bytes as `source`; `chunking` says how it was cut.
+    """
 
     source: str
+    other_paths: list[str]
     title: str
     pages: int | None
     chunks: int
     added: str
     sha256: str
     characters: int
+    chunking: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """How a path was indexed: its file's hash, the chunking, the folder that it came through."""
+
+    sha256: str
+    chunking: str
+    folder: str | None
 
 
 @dataclass(frozen=True)
@@ -91,21 +92,26 @@ class Store:
         self.folder = dure_home() / "indexes" / name
         self._path = self.folder / "index.sqlite"
 
-    def create(self, embedder: str) -> None:
-        """Make the index if there is none, and record whose vectors it holds."""
+    def create(self, embedder: str, name: str = "") -> None:
+        """Make the index if there is none, and record whose vectors it holds.
+
+        `embedder` is the embedder's identity, `name` that by which `embedding.of` finds it.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self._path, timeout=30)) as database:
             database.execute("PRAGMA journal_mode = WAL")  # readers go on while a job writes
-            database.executescript(_SCHEMA)
+            migrate(database)
+            facts = {"embedder": embedder, **({"embedder_name": name} if name else {})}
             with database:
-                database.executemany(
-                    "INSERT OR IGNORE INTO meta VALUES (?, ?)",
-                    [("embedder", embedder), ("stamp", uuid.uuid4().hex), ("graph", "")],
-                )
+                database.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", facts.items())
 
     def is_unused(self) -> bool:
         """Whether this is the default index before its first document: empty, not missing."""
         return self.name == "default" and not self._path.exists()
+
+    def exists(self) -> bool:
+        """Whether there is such an index."""
+        return self._path.exists()
 
     def must_exist(self) -> None:
         """Raises `EngineError` that names the indexes there are."""
@@ -116,9 +122,12 @@ class Store:
             )
 
     def must_match(self, embedder: str) -> None:
-        """Raises `EngineError` when the index holds another embedder's vectors."""
+        """Raises `EngineError` when the index holds another embedder's vectors.
+
+        An index that was killed while it was made has no embedder yet, and no vectors.
+        """
         recorded = self.meta("embedder")
-        if recorded != embedder:
+        if recorded and recorded != embedder:
             raise EngineError(
                 f"Index {self.name!r} was built with {recorded}, but this installation embeds "
                 f"with {embedder}: their vectors cannot be compared. Rebuild it: add its files "
@@ -130,6 +139,8 @@ class Store:
         self.must_exist()
         with closing(sqlite3.connect(self._path, timeout=30)) as database:
             database.execute("PRAGMA foreign_keys = ON")
+            if database.execute("PRAGMA user_version").fetchone()[0] < VERSION:
+                migrate(database)
             yield database
 
     @contextmanager
@@ -139,7 +150,11 @@ class Store:
             yield database
 
     def meta(self, key: str) -> str:
-        """`embedder`, `stamp` (changes with the content) or `graph` (the stamp Chroma is at)."""
+        """One fact about the index, or an empty string.
+
+        `embedder` (its identity), `embedder_name`, `chunking` (what new documents get), `stamp`
+        (changes with the content) or `graph` (the stamp Chroma is at).
+        """
         with self._reading() as database:
             row = database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return str(row[0]) if row else ""
@@ -152,24 +167,29 @@ class Store:
     def documents(self) -> list[DocumentRow]:
         """All documents, oldest first."""
         query = """
-            SELECT source, title, added, sha256,
+            SELECT id, source, title, added, sha256, chunking,
                 (SELECT count(number) FROM pages WHERE document = documents.id),
                 (SELECT count(*) FROM chunks WHERE document = documents.id),
                 (SELECT sum(length(text)) FROM pages WHERE document = documents.id)
             FROM documents ORDER BY id"""
         with self._reading() as database:
             rows = database.execute(query).fetchall()
+            paths: dict[int, list[str]] = {}
+            for path, id_ in database.execute("SELECT path, document FROM paths ORDER BY path"):
+                paths.setdefault(id_, []).append(path)
         return [
             {
                 "source": source,
+                "other_paths": [path for path in paths.get(id_, []) if path != source],
                 "title": title,
                 "pages": pages or None,
                 "chunks": chunks,
                 "added": added,
                 "sha256": sha256,
                 "characters": characters,
+                "chunking": chunking,
             }
-            for source, title, added, sha256, pages, chunks, characters in rows
+            for id_, source, title, added, sha256, chunking, pages, chunks, characters in rows
         ]
 
     def document_ids(self, sources: Sequence[str]) -> set[int]:
@@ -178,13 +198,28 @@ class Store:
         with self._reading() as database:
             return {row[0] for row in _in_batches(database, query, sources)}
 
-    def sha256(self, source: str) -> str | None:
-        """The hash of a document's file when it was indexed, or None for an unknown source."""
+    def known(self, path: str) -> Known | None:
+        """What is recorded of a path, or None."""
+        query = """SELECT sha256, chunking, folder FROM paths
+            JOIN documents ON documents.id = document WHERE path = ?"""
         with self._reading() as database:
-            row = database.execute(
-                "SELECT sha256 FROM documents WHERE source = ?", (source,)
-            ).fetchone()
-        return None if row is None else str(row[0])
+            row = database.execute(query, (path,)).fetchone()
+        return None if row is None else Known(*row)
+
+    def twin(self, path: Path, sha256: str, chunking: str) -> str | None:
+        """The source of the document that a file with these bytes would be, if it is there."""
+        query = "SELECT source FROM documents WHERE sha256 = ? AND chunking = ?"
+        with self._reading() as database:
+            rows = database.execute(query, (sha256, chunking)).fetchall()
+        same_kind = (source for (source,) in rows if _suffix(source) == _suffix(str(path)))
+        return next(same_kind, None)
+
+    def came_from(self, folder: Path) -> list[str]:
+        """The paths at or below a folder that came into the index through a folder."""
+        query = "SELECT path FROM paths WHERE folder IS NOT NULL ORDER BY path"
+        with self._reading() as database:
+            rows = database.execute(query).fetchall()
+        return [path for (path,) in rows if Path(path).is_relative_to(folder)]
 
     def known_vectors(self, hashes: Iterable[bytes]) -> set[bytes]:
         """Which of these texts are embedded already."""
@@ -198,18 +233,27 @@ class Store:
         with self._writing() as database:
             database.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", vectors)
 
-    def put(self, document: Document, chunks: Sequence[tuple[int | None, str]]) -> None:
+    def put(
+        self,
+        document: Document,
+        chunks: Sequence[tuple[int | None, str]],
+        chunking: str = "",
+        folder: str | None = None,
+    ) -> None:
         """Put a document, replacing what its source held; chunks are (page, text).
 
-        All or nothing. The vectors must be there already.
+        `folder` is the one through which its file was found. All or nothing. The vectors must be
+        there already.
         """
         with self._writing() as database:
-            database.execute("DELETE FROM documents WHERE source = ?", (document.source,))
+            unused = detach(database, document.source)
             added = time.strftime("%Y-%m-%dT%H:%M:%S%z")
             row = database.execute(
-                "INSERT INTO documents (source, title, sha256, added) VALUES (?, ?, ?, ?)",
-                (document.source, document.title, document.sha256, added),
+                "INSERT INTO documents (source, title, sha256, added, chunking) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (document.source, document.title, document.sha256, added, chunking),
             ).lastrowid
+            database.execute("INSERT INTO paths VALUES (?, ?, ?)", (document.source, row, folder))
             database.executemany(
                 "INSERT INTO pages VALUES (?, ?, ?)",
                 [(row, page.number, page.text) for page in document.pages],
@@ -218,17 +262,40 @@ class Store:
                 "INSERT INTO chunks (document, page, text, hash) VALUES (?, ?, ?, ?)",
                 [(row, page, text, text_hash(text)) for page, text in chunks],
             )
+            drop_vectors(database, unused)
+            _stamp(database)
+
+    def join(self, path: str, source: str, folder: str | None) -> None:
+        """Make a path one of a document's; what the path held before loses it."""
+        with self._writing() as database:
+            unused = detach(database, path)
+            database.execute(
+                "INSERT INTO paths SELECT ?, id, ? FROM documents WHERE source = ?",
+                (path, folder, source),
+            )
+            drop_vectors(database, unused)
+            _stamp(database)
+
+    def found_in(self, path: str, folder: str) -> None:
+        """Record that a path came through a folder too."""
+        with self._writing() as database:
+            database.execute("UPDATE paths SET folder = ? WHERE path = ?", (folder, path))
+
+    def forget(self, path: str) -> None:
+        """Take a path out; its document goes with its last path, else goes by another of them."""
+        with self._writing() as database:
+            drop_vectors(database, detach(database, path))
             _stamp(database)
 
     def remove(self, source: str) -> None:
-        """Take a document out, with the vectors that nothing else uses."""
+        """Take a document out with all its paths, and the vectors that nothing else uses."""
         with self._writing() as database:
             database.execute("DELETE FROM documents WHERE source = ?", (source,))
             _stamp(database)
         self.drop_unused_vectors()
 
     def drop_unused_vectors(self) -> None:
-        """Forget vectors that belong to no document (a replaced one, a job given up)."""
+        """Forget vectors that belong to no document: a removed one, or a job given up."""
         with self._writing() as database:
             database.execute("DELETE FROM vectors WHERE hash NOT IN (SELECT hash FROM chunks)")
 
@@ -240,12 +307,14 @@ class Store:
             row = database.execute(query, (source, page)).fetchone()
         return None if row is None else str(row[0])
 
-    def snapshot(self) -> tuple[str, list[tuple[int, int, str]]]:
-        """The stamp, and every chunk as (id, document, text) by id, at one moment."""
+    def snapshot(self) -> tuple[str, list[tuple[int, int, int | None, str]]]:
+        """The stamp, and every chunk as (id, document, page, text) by id, at one moment."""
         with self._reading() as database:
             database.execute("BEGIN")
             stamp = database.execute("SELECT value FROM meta WHERE key = 'stamp'").fetchone()[0]
-            rows = database.execute("SELECT id, document, text FROM chunks ORDER BY id").fetchall()
+            rows = database.execute(
+                "SELECT id, document, page, text FROM chunks ORDER BY id"
+            ).fetchall()
         return str(stamp), rows
 
     def chunk_ids(self) -> set[int]:
@@ -295,6 +364,10 @@ class Store:
                 yield False
             else:
                 yield True
+
+
+def _suffix(path: str) -> str:
+    return Path(path).suffix.lower()
 
 
 def _stamp(database: sqlite3.Connection) -> None:

@@ -104,3 +104,10 @@ def test_a_word_ends_before_a_korean_particle() -> None:
     asked = "주문 번호를 뽑아줘: A-1204는 발송, B-77도 발송"
     pattern = grounded({"pattern": r"\b[A-Z]-\d+\b"}, asked)["pattern"]
     assert re.findall(pattern, asked) == ["A-1204", "B-77"]
+
+
+def test_a_quote_without_a_role_has_the_role_of_the_one_before_it() -> None:
+    asked = '번역문 "비가 온다" 를 chrF로. 참조 번역은 "비가 내린다" 와 "비 온다" 두 개'
+    mended = grounded({"candidate": "x", "references": ["y"]}, asked)
+    assert mended == {"candidate": "비가 온다", "references": ["비가 내린다", "비 온다"]}
+    assert grounded({"candidate": "x", "reference": "y"}, asked)["reference"] == "y"  # takes one

@@ -28,6 +28,11 @@ TRUE, PREDICTED = ["a", "b", "a"], ["a", "a", "b"]
         "Output:\na\na\nb\n\nReferences (same order):\na\nb\na\n\nThanks!",
         "1. 번역: a\n   참조: a\n2. 번역: a\n   참조: b\n3. 번역: b\n   참조: a",
         "참조: a\nMT: a\n참조: b\nMT: a\n참조: a\nMT: b",
+        "y_pred = [a, a, b]\ny_test = [a, b, a]\nWhat accuracy?",
+        "모델 예측 = a, a, b\n전문의 판정 = a, b, a",
+        "내 분류기: a, a, b\n정답: a, b, a",
+        "정확도는? (실제 → 예측)\n1. a → a\n2. b → a\n3. a → b",
+        "One BLEU.\n\nSystem output:\n1. a\n2. a\n3. b\n\nReferences:\n1. a\n2. b\n3. a",
         "| 번호 | 실제 | 모델 |\n|---|---|---|\n| 1 | a | a |\n| 2 | b | a |\n| 3 | a | b |",
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -78,3 +79,42 @@ def test_two_patterns_or_none_settle_nothing() -> None:
     assert settled("explain", ["pattern"], r"`\d+` and `\w+`?") == {}
     assert settled("explain", ["pattern"], "'hello there' 무슨 뜻이야?") == {}
     assert settled("explain", ["text"], r"`\d+`?") == {}
+
+
+def test_a_pattern_in_a_line_of_code_is_taken_out_of_it() -> None:
+    asked = "What does this do?\n\nSLUG = re.compile(r'^[a-z]+(?:-[a-z]+)*$')\n\nWalk me through it"
+    assert settled("explain", ["pattern"], asked)["pattern"] == "^[a-z]+(?:-[a-z]+)*$"
+
+
+def test_data_below_the_instruction_is_the_text() -> None:
+    names = ["pattern", "text"]
+    asked = "번호 가운데를 가려줘. 나머지는 그대로\n김하늘 010-5521-8830 (저녁에만)"
+    assert settled("replace", names, asked)["text"] == "김하늘 010-5521-8830 (저녁에만)"
+    asked = "I have a log.\nFind the numbers:\n\na 1\nb 2"
+    assert settled("findall", names, asked)["text"] == "a 1\nb 2"
+    asked = "a1 b2\n\nWhich digits are in there?"
+    assert "text" not in settled("findall", names, asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "text", "changed"),
+    [
+        ("Convert DD/MM/YYYY to YYYY-MM-DD", "on 01/09/2024.", "on 2024-09-01."),
+        (
+            "연.월.일로 적힌 날짜를 일/월/연 순서로",
+            "입사 2019.03.04, 3.11.2",
+            "입사 04/03/2019, 3.11.2",
+        ),
+        ("mm-dd-yy into dd.mm.yy", "12-31-24", "31.12.24"),
+    ],
+)
+def test_dates_change_from_one_named_order_into_another(
+    asked: str, text: str, changed: str
+) -> None:
+    found = settled("replace", ["pattern", "replacement", "text"], asked)
+    assert re.sub(found["pattern"], found["replacement"], text) == changed
+
+
+def test_dates_without_two_orders_settle_nothing() -> None:
+    assert "pattern" not in settled("replace", ["replacement"], "hide dates like YYYY-MM-DD")
+    assert "pattern" not in settled("replace", ["replacement"], "YYYY-MM-DD to YYYY-MM-MM")

@@ -55,6 +55,14 @@ def test_words_settle_the_tool(agent: str, asked: str, tool: str | None) -> None
         ("classification", "양성 클래스는 '사기'로. 사기, 정상", {"positive": "사기"}),
         ("chrf", "chrF 점수는?", {"word_order": 0}),
         ("from_counts", "TP=1,042 FP=8, 위음성 13", {"tp": 1042, "fp": 8, "fn": 13}),
+        ("split", "split at commas", {"maxsplit": 0, "flags": ""}),
+        ("split", "split at the first comma only", {"flags": ""}),
+        (
+            "from_counts",
+            "불량 90개 중 81개는 잡아냈고 9개는 놓쳤습니다. 멀쩡한 제품 12개를 불량이라고 잘못 "
+            "판정했고, 나머지 정상 398개는 제대로 통과시켰어요.",
+            {"tp": 81, "fn": 9, "fp": 12, "tn": 398},
+        ),
         ("from_counts", "3개는 놓쳤고 오탐은 6개", {"fp": 6, "fn": 3}),
         ("from_counts", "missed 12 others, a false alarm on 20 legit ones", {"fp": 20, "fn": 12}),
     ],
@@ -90,6 +98,7 @@ def test_a_known_change_gets_its_pattern_and_its_replacement() -> None:
         ("시각만 뽑아줘", "14:05에 시작, 09:30:15까지", ["14:05", "09:30:15"]),
         ("pull all hex colours", "#333 and #FAFAFA은 회색", ["#333", "#FAFAFA"]),
         ("멘션을 다 찾아줘", "@dure_bot, mail a@b.kr", ["@dure_bot"]),
+        ("every dollar amount", "was $39.99, now $1,200 or 35", ["$39.99", "$1,200"]),
         ("extract all percentages", "3.5% 올라 12 %", ["3.5%", "12 %"]),
     ],
 )

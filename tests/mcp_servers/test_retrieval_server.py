@@ -270,7 +270,10 @@ async def test_unchanged_is_left_changed_is_replaced_and_removed_is_gone(home: P
         assert "may have changed" in stale
 
         gone = await call("remove", source="note.txt")
-        assert gone == {"index": "default", "removed": str(note), "documents": 1}
+        assert gone == {
+            **{"index": "default", "removed": str(note)},
+            **{"other_paths": [], "documents": 1},
+        }
         found = await call("search", query="바나나", k=5)
         assert [passage["title"] for passage in found["passages"]] == ["tea.txt"]
         assert note.exists()

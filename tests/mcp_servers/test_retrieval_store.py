@@ -14,8 +14,9 @@ import pytest
 
 from mcp_servers import jobs
 from mcp_servers.retrieval import embedding, searching
+from mcp_servers.retrieval.chroma import ChromaVectors
 from mcp_servers.retrieval.files import Document, Page
-from mcp_servers.retrieval.graph import Graph
+from mcp_servers.retrieval.searching import Request
 from mcp_servers.retrieval.store import Store, text_hash
 from mcp_servers.serving import EngineError
 
@@ -51,8 +52,7 @@ def watched(job: str, wanted: Callable[[jobs.JobState], bool]) -> jobs.JobState:
 
 def nearest(store: Store, query: str) -> list[str]:
     """What the graph alone finds, as texts."""
-    graph = searching.searcher(store).graph
-    ids = graph.nearest(embedding.query_vector(query), 10, None)
+    ids = searching.searcher(store).vectors.nearest(embedding.query_vector(query), 10, None)
     chunks = store.chunks(ids)
     return [chunks[id_].text for id_ in ids]
 
@@ -83,7 +83,7 @@ def test_search_does_not_wait_for_a_writer(store: Store) -> None:
         assert mine
         put(store, "/b.txt", "A train runs.")
         assert nearest(store, "train") == ["The cat sleeps."]
-        found = searching.search("train", 5, "default", None)  # BM25 knows it already
+        found = searching.search("default", Request("train", 5))  # BM25 knows it already
         assert found["passages"][0]["text"] == "A train runs."
 
 
@@ -91,7 +91,7 @@ def test_search_does_not_wait_for_a_writer(store: Store) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Chroma's own
 def test_a_damaged_graph_is_rebuilt(store: Store, damage: str) -> None:
     put(store, "/a.txt", *(f"Sentence number {n} is about trains." for n in range(12)))
-    graph = Graph(store)
+    graph = ChromaVectors(store)
     vector = embedding.query_vector("trains")
     assert len(graph.nearest(vector, 10, None)) == 10
     graph.close()
@@ -103,7 +103,7 @@ def test_a_damaged_graph_is_rebuilt(store: Store, damage: str) -> None:
     else:
         for path in folder.glob("*/*.bin"):
             path.write_bytes(b"damaged")
-    again = Graph(store)
+    again = ChromaVectors(store)
     assert len(again.nearest(vector, 10, None)) == 10
     again.close()
 
@@ -121,14 +121,14 @@ def test_killed_jobs_leave_a_readable_index_and_go_on_where_they_were(
     os.waitpid(job["pid"], 0)
     assert jobs.state(job["job"])["status"] == "failed"
     assert [row["title"] for row in store.documents()] == ["first.txt"]
-    assert searching.search("cat", 3, "default", None)["searched"]["documents"] == 1
+    assert searching.search("default", Request("cat", 3))["searched"]["documents"] == 1
 
     again = start(long)
     first = watched(again["job"], lambda state: state["done"] > 0)
     assert first["done"] >= 8  # those vectors were not computed again
     state = watched(again["job"], lambda state: state["status"] != "running")
     assert state["status"] == "done" and state["done"] == state["total"]
-    assert searching.search("기차", 3, "default", None)["searched"]["documents"] == 2
+    assert searching.search("default", Request("기차", 3))["searched"]["documents"] == 2
 
 
 def test_one_writer_at_a_time(store: Store, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_threads_search_at_once(store: Store) -> None:
     def work(n: int) -> None:
         try:
             for _ in range(5):
-                assert searching.search(f"topic {n}", 3, "default", None)["passages"]
+                assert searching.search("default", Request(f"topic {n}", 3))["passages"]
         except BaseException as error:
             failures.append(error)
 

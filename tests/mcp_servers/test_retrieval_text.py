@@ -6,16 +6,15 @@ import unicodedata
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from mcp_servers.retrieval import embedding
+from mcp_servers.retrieval.analysis import content_tokens, tokens
 from mcp_servers.retrieval.chunking import CHUNK_SIZE, OVERLAP, chunk_spans
 from mcp_servers.retrieval.cleaning import plain
+from mcp_servers.retrieval.decoding import Unreadable
 from mcp_servers.retrieval.files import MAX_TEXT_BYTES, Document, found_files, read, sha256_of
-from mcp_servers.retrieval.fusion import fused_scores
-from mcp_servers.retrieval.lexical import LexicalIndex, content_tokens, tokens
-from mcp_servers.retrieval.pdf import Unreadable, mended
+from mcp_servers.retrieval.pdf import mended
 from mcp_servers.serving import EngineError
 
 
@@ -249,43 +248,6 @@ def test_content_leaves_out_what_merely_asks() -> None:
     assert content_tokens("What is the learning rate of LoRA?") == {"learn", "rate", "lora"}
     assert content_tokens("쌀을 언제 수확하나요?") == {"쌀을", "수확"}
     assert content_tokens("이것은 무엇인가요?") == {"이것"}
-
-
-def test_bm25_scores_are_those_of_the_reference() -> None:
-    """rank_bm25 weighs by another IDF, so the ranking is compared where only TF differs."""
-    from rank_bm25 import BM25Okapi
-
-    texts = ["검색 검색 검색 문서", "검색 문서 문서 문서", "다른 이야기", "또 다른 글", "끝"]
-    ours, attainable = LexicalIndex(texts).scores("검색")
-    reference = BM25Okapi([tokens(text) for text in texts]).get_scores(["검색"])
-    assert attainable > ours[0] > ours[1] > 0
-    assert ours[0] / ours[1] == pytest.approx(reference[0] / reference[1], rel=1e-4)
-    assert not ours[2:].any()
-
-
-def test_coverage_is_the_share_of_the_content() -> None:
-    index = LexicalIndex(["LoRA의 rank는 16이다.", "학습률은 2e-4이다.", "배치 크기는 1이다."])
-    assert index.coverage("LoRA의 rank는 얼마인가요?", "LoRA의 rank는 16이다.") == 1.0
-    assert index.coverage("김치찌개를 끓이는 법", "LoRA의 rank는 16이다.") == 0.0
-    half = index.coverage("LoRA의 김치찌개", "LoRA의 rank는 16이다.")
-    assert 0 < half < 0.5  # what no document mentions weighs more
-    assert index.coverage("무엇인가요?", "LoRA의 rank는 16이다.") == 0.0
-    assert not index.scores("전혀 없는 낱말")[0].any()
-
-
-def test_fusion_ranks_between_its_sides() -> None:
-    lexical, dense = np.float32([10, 9, 0]), np.float32([0.7, 0.9, 0.8])
-    fused = fused_scores(lexical, 12, dense)
-    assert fused.argmax() == 1
-    assert fused.min() >= 0 and fused.max() <= 1
-    assert fused_scores(np.float32([0, 0]), 0, np.float32([0.5, 0.4])).tolist() == [0.5, 0.0]
-    assert fused_scores(np.float32([3]), 12, np.float32([0.8])).tolist() == [1.0]
-
-
-def test_a_stray_match_does_not_drown_the_vectors() -> None:
-    lexical, dense = np.float32([1, 0]), np.float32([0.8, 0.82])
-    assert fused_scores(lexical, 100, dense).argmax() == 1
-    assert fused_scores(lexical, 1.5, dense).argmax() == 0
 
 
 def test_korean_questions_find_english_and_korean_passages() -> None:

@@ -1,20 +1,23 @@
-"""Nearest passages by embedded Chroma: an HNSW graph in cosine space, derived from the store.
+"""Nearest passages by Chroma, embedded or a server: an HNSW graph in cosine space.
 
 Measured on Chroma 1.5.9: a `PersistentClient` does not see what another process writes; it
 answers from the past, or fails with "Error finding id", even through a second client on the same
 folder. Only after every client of a process is closed does the next one read the disk. So each
 process holds one client an index, and opens it anew when the store's record of what Chroma holds
-has moved. Whoever writes holds the store's writer lock.
+has moved. A server has no such trouble, and the same code serves it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import shutil
 import threading
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from mcp_servers.retrieval.store import Store
+from mcp_servers.serving import EngineError
 
 if TYPE_CHECKING:
     from mcp_servers.retrieval.embedding import Vector
@@ -23,11 +26,13 @@ _AT_ONCE = 1000  # vectors of one write: 1.5 MB
 _logger = logging.getLogger(__name__)
 
 
-class Graph:
+class ChromaVectors:
     """One index's Chroma collection in this process."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, url: str | None = None) -> None:
+        """`url` is that of a Chroma server; without one, Chroma runs embedded."""
         self._store = store
+        self._url = url
         self._folder = store.folder / "chroma"
         self._client: Any = None
         self._collection: Any = None
@@ -49,6 +54,8 @@ class Graph:
                         self.refresh()
             try:
                 return self._query(query, k, where)
+            except EngineError:
+                raise
             except Exception:
                 # A writer changed the files under this client, or somebody damaged them.
                 self.close()
@@ -77,6 +84,8 @@ class Graph:
             stamp = self._store.meta("stamp")
             try:
                 self._follow()
+            except EngineError:
+                raise
             except Exception:
                 self._rebuild()
             else:
@@ -86,6 +95,9 @@ class Graph:
     def _rebuild(self) -> None:
         """Begin anew: Chroma is derived data, whatever a killed writer left there."""
         _logger.warning("rebuilding Chroma's files of index %s", self._store.name)
+        if self._url:
+            self._open()
+            self._client.delete_collection(self._collection.name)
         self.close()
         shutil.rmtree(self._folder, ignore_errors=True)
         stamp = self._store.meta("stamp")
@@ -112,24 +124,52 @@ class Graph:
             )
 
     def _open(self) -> None:
+        self.close()
+        self._at = self._store.meta("graph")
+        self._client = self._remote(self._url) if self._url else self._embedded()
+        self._collection = self._client.get_or_create_collection(
+            self._name() if self._url else "passages",
+            embedding_function=None,
+            configuration={"hnsw": {"space": "cosine", "ef_search": 200}},
+        )
+
+    def _embedded(self) -> Any:
         import chromadb
         from chromadb.api.shared_system_client import SharedSystemClient
         from chromadb.config import Settings
 
-        self.close()
-        self._at = self._store.meta("graph")
-        settings = Settings(anonymized_telemetry=False)
         try:
-            self._client = chromadb.PersistentClient(self._folder, settings=settings)
+            settings = Settings(anonymized_telemetry=False)
+            return chromadb.PersistentClient(self._folder, settings=settings)
         except Exception:
             # Chroma keeps a half-started system of a damaged folder and would return it for ever.
             SharedSystemClient.clear_system_cache()
             raise
-        self._collection = self._client.get_or_create_collection(
-            "passages",
-            embedding_function=None,
-            configuration={"hnsw": {"space": "cosine", "ef_search": 200}},
-        )
+
+    def _remote(self, url: str) -> Any:
+        import chromadb
+        from chromadb.config import Settings
+
+        where = urlsplit(url)
+        secure = where.scheme == "https"
+        try:
+            return chromadb.HttpClient(
+                host=where.hostname or "localhost",
+                port=where.port or (443 if secure else 8000),
+                ssl=secure,
+                settings=Settings(anonymized_telemetry=False),
+            )
+        except Exception as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise EngineError(
+                f"The Chroma server at {url} does not answer ({reason}). Start it, for instance "
+                f"with: chroma run --port {where.port or 8000}"
+            ) from None
+
+    def _name(self) -> str:
+        """The collection's name on a server that other indexes use too."""
+        place = hashlib.sha256(str(self._store.folder).encode()).hexdigest()[:12]
+        return f"dure-{self._store.name}-{place}"[:63]
 
     def close(self) -> None:
         """Let go of Chroma's files."""

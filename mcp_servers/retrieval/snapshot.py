@@ -1,0 +1,130 @@
+"""What a process needs of an index between searches: which passages there are, and BM25 over them.
+
+It is derived from the store and kept beside it under the store's stamp, so that a search in a new
+process loads it in milliseconds. Terms are kept by the hash of their text: when files are added to
+a large index, only new passages are analysed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import zlib
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mcp_servers.retrieval.analysis import Terms, terms
+from mcp_servers.retrieval.lexical import LexicalIndex
+from mcp_servers.retrieval.store import Store, text_hash
+from mcp_servers.serving import EngineError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_ANALYSIS = "1"  # changes with `analysis.terms`
+_NO_PAGE = -1
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The passages of an index at one stamp, by ascending id; `pages` is -1 where there is none."""
+
+    stamp: str
+    ids: NDArray[np.int64]
+    documents: NDArray[np.int64]
+    pages: NDArray[np.int64]
+    lexical: LexicalIndex
+
+
+def snapshot_of(store: Store) -> Snapshot:
+    """The snapshot at the store's stamp, from disk where it is there.
+
+    Raises `EngineError` for an index without passages.
+    """
+    return _load(store) or _build(store)
+
+
+def refresh(store: Store) -> None:
+    """Bring the files to the store's stamp. The caller holds the writer lock."""
+    if _folder(store, store.meta("stamp")).is_dir() or not store.chunk_ids():
+        return
+    built = _build(store)
+    _save(store, built)
+
+
+def _folder(store: Store, stamp: str) -> Path:
+    return store.folder / "lexical" / f"{_ANALYSIS}-{stamp}"
+
+
+def _build(store: Store) -> Snapshot:
+    import numpy as np
+
+    stamp, rows = store.snapshot()
+    if not rows:
+        raise EngineError(f"Index {store.name!r} is empty. Add files to it with add.")
+    lexical = LexicalIndex.build(_terms(store, [text for *_, text in rows]))
+    ids, documents, pages = (
+        np.array([_NO_PAGE if row[at] is None else row[at] for row in rows], np.int64)
+        for at in range(3)
+    )
+    return Snapshot(stamp, ids, documents, pages, lexical)
+
+
+def _load(store: Store) -> Snapshot | None:
+    import numpy as np
+
+    stamp = store.meta("stamp")
+    folder = _folder(store, stamp)
+    lexical = LexicalIndex.load(folder)
+    if lexical is None:
+        return None
+    try:
+        ids, documents, pages = np.load(folder / "passages.npy")
+    except (OSError, ValueError):
+        return None
+    return Snapshot(stamp, ids, documents, pages, lexical)
+
+
+def _save(store: Store, snapshot: Snapshot) -> None:
+    import numpy as np
+
+    folder = _folder(store, snapshot.stamp)
+    passages = np.stack([snapshot.ids, snapshot.documents, snapshot.pages])
+    snapshot.lexical.save(folder, lambda aside: np.save(aside / "passages.npy", passages))
+    for old in folder.parent.iterdir():
+        if old != folder:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _terms(store: Store, texts: Sequence[str]) -> list[Terms]:
+    """The terms of every text; those that are new are kept for the next time, old ones go."""
+    hashes = [text_hash(text) for text in texts]
+    with closing(sqlite3.connect(store.folder / "terms.sqlite", timeout=30)) as database, database:
+        database.execute(
+            "CREATE TABLE IF NOT EXISTS terms (hash BLOB PRIMARY KEY, analysis TEXT, terms BLOB)"
+        )
+        kept = database.execute("SELECT hash, terms FROM terms WHERE analysis = ?", (_ANALYSIS,))
+        known = {hash_: _unpacked(packed) for hash_, packed in kept}
+        by_hash = dict(zip(hashes, texts, strict=True))
+        new = {hash_: terms(text) for hash_, text in by_hash.items() if hash_ not in known}
+        database.executemany(
+            "INSERT OR REPLACE INTO terms VALUES (?, ?, ?)",
+            [(hash_, _ANALYSIS, _packed(listed)) for hash_, listed in new.items()],
+        )
+        gone = [(hash_,) for hash_ in known if hash_ not in by_hash]
+        database.executemany("DELETE FROM terms WHERE hash = ?", gone)
+    known |= new
+    return [known[hash_] for hash_ in hashes]
+
+
+def _packed(listed: Terms) -> bytes:
+    return zlib.compress(json.dumps(listed, ensure_ascii=False).encode(), 1)
+
+
+def _unpacked(packed: bytes) -> Terms:
+    return Terms(*json.loads(zlib.decompress(packed)))
