@@ -91,6 +91,7 @@ async def _lesson_plan(session: Session) -> Any:
 
 def _korquad(file: Path, count: int) -> Iterator[Case]:
     """Questions over the paragraphs that BM25 ranks first, each second without its own."""
+    from mcp_servers.retrieval.analysis import terms
     from mcp_servers.retrieval.lexical import LexicalIndex
 
     paragraphs: list[str] = []
@@ -101,7 +102,7 @@ def _korquad(file: Path, count: int) -> Iterator[Case]:
                 asked.append((qa["question"], len(paragraphs), qa["answers"][0]["text"]))
             paragraphs.append(paragraph["context"])
     random.Random(0).shuffle(asked)
-    index = LexicalIndex(paragraphs)
+    index = LexicalIndex.build(terms(paragraph) for paragraph in paragraphs)
     for number, (question, own, answer) in enumerate(asked[_SKIPPED : _SKIPPED + count]):
         answerable = number % 2 == 0
         ranked = [int(place) for place in (-index.scores(question)[0]).argsort(kind="stable")]
