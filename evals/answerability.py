@@ -46,6 +46,7 @@ _SIGNS: dict[Stage, tuple[str, ...]] = {
 }
 _STRENGTH = 1.0  # inverse of the L2 penalty
 _KEEP = 0.98  # share of the answerable that must pass the first stage
+_REFUSED = 0.92  # share of the unanswerable that must be refused
 
 Case = dict[str, Any]
 
@@ -150,18 +151,18 @@ def _fit(stage: Stage, found: Sequence[dict[str, float]], truth: list[bool]) -> 
     chances = cross_val_predict(model, table, target, cv=folds, method="predict_proba")[:, 1]
     if stage == "read":
         threshold = float(np.quantile(chances[target], 1 - _KEEP)) - 0.02
-    else:  # as many of the one kind wrong as of the other
+    else:  # the lowest that refuses enough: an answer without a quote is refused besides
         steps = np.linspace(0.2, 0.8, 61)
-        wrong = [max((chances[target] < s).mean(), (chances[~target] >= s).mean()) for s in steps]
-        threshold = float(np.mean(steps[np.isclose(wrong, min(wrong))]))
+        refused = np.array([(chances[~target] < step).mean() for step in steps])
+        threshold = float(steps[refused >= _REFUSED][0])
     model.fit(table, target)
     print(f"\n{stage}: area under the curve {roc_auc_score(target, chances):.3f}, cross-validated")
     for place, name in enumerate(names):
         alone = roc_auc_score(target, table[:, place])
         print(f"  {name:<9} weight {model.coef_[0][place]:+.2f}, alone {alone:.3f}")
-    refused = int((chances[target] < threshold).sum()), int((chances[~target] < threshold).sum())
-    print(f"  at {threshold:.2f}: answerable refused {share(refused[0], int(target.sum()))}")
-    print(f"  at {threshold:.2f}: unanswerable refused {share(refused[1], int((~target).sum()))}")
+    for kind, what in ((target, "answerable"), (~target, "unanswerable")):
+        below = share(int((chances[kind] < threshold).sum()), int(kind.sum()))
+        print(f"  at {threshold:.2f}: {what} refused {below}")
     weights = {name: round(float(w), 4) for name, w in zip(names, model.coef_[0], strict=True)}
     bias = round(float(model.intercept_[0]), 4)
     return {"bias": bias, "threshold": round(threshold, 3), "weights": weights}
