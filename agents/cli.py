@@ -13,6 +13,7 @@ from agents.errors import ApprovalNeeded, DureError, UsageError
 _COMMANDS = {
     "chat": "Talk with Dure in the terminal.",
     "ask": "Ask once and print the answer.",
+    "search": "Find passages of your documents, and why they were found.",
     "call": "Call one tool directly and print its result.",
     "tools": "List the tools of every server.",
     "models": "List the chat models and which one would answer.",

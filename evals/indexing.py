@@ -8,23 +8,26 @@ its reading included.
 from __future__ import annotations
 
 import os
-import statistics
+import resource
 import tempfile
 import time
 from pathlib import Path
 
+from evals.collections import DATA
 from mcp_servers import jobs
 from mcp_servers.retrieval import embedding
 from mcp_servers.retrieval.chunking import chunk_spans
 from mcp_servers.retrieval.files import read
 from mcp_servers.retrieval.indexing import BATCH
 
-DATA = Path(os.environ.get("DURE_DATA") or Path(__file__).parents[2] / "shared" / "data")
 _TARGET = 1.15
 
 
 def main(model: str, limit: int | None) -> bool:
-    """`limit` is how many times to measure, by default once; True if the median is in target."""
+    """`limit` is how many times to measure, by default twice; True if within the target.
+
+    The quickest of each is compared, since whatever else runs only ever adds.
+    """
     book = DATA / "lesson-plan.pdf"
     if not book.exists():
         print(f"{book} is absent. Set DURE_DATA to the folder that holds lesson-plan.pdf.")
@@ -39,39 +42,42 @@ def main(model: str, limit: int | None) -> bool:
     )
     embedding.passage_vectors(texts[:2])  # loads the model
     print(f"{book.name}: {len(pages)} pages, {len(texts)} passages")
-    ratios = []
-    for _ in range(limit or 1):
-        before = _raw(texts)
-        whole = _job(book)
-        after = _raw(texts)
-        ratios.append(whole / statistics.mean((before, after)))
-        print(
-            f"embedding alone {before:.1f} s and {after:.1f} s, the job {whole:.1f} s: "
-            f"{ratios[-1]:.3f} times"
-        )
-    median = statistics.median(ratios)
-    print(f"indexing takes {median:.3f} times embedding alone, target {_TARGET}")
-    return median <= _TARGET
+    raw, jobs_run = [_raw(texts)], []
+    for _ in range(limit or 2):
+        jobs_run.append(_job(book))
+        raw.append(_raw(texts))
+        print(f"the job {_shown(jobs_run[-1])}, embedding alone {_shown(raw[-1])}")
+    (alone, alone_busy), (whole, whole_busy) = min(raw), min(jobs_run)
+    print(f"indexing takes {whole / alone:.3f} times embedding alone, target {_TARGET}")
+    print(f"  in processor time {whole_busy / alone_busy:.3f} times")
+    return whole <= _TARGET * alone
 
 
-def _raw(texts: list[str]) -> float:
-    began = time.perf_counter()
+def _shown(measured: tuple[float, float]) -> str:
+    return f"{measured[0]:.1f} s ({measured[1]:.1f} s of processors)"
+
+
+def _raw(texts: list[str]) -> tuple[float, float]:
+    """Seconds, and seconds of processor time."""
+    began, busy = time.perf_counter(), time.process_time()
     for at in range(0, len(texts), BATCH):
         embedding.passage_vectors(texts[at : at + BATCH])
-    return time.perf_counter() - began
+    return time.perf_counter() - began, time.process_time() - busy
 
 
-def _job(book: Path) -> float:
-    """Seconds of one indexing job, in a Dure folder that is empty and goes afterwards."""
+def _job(book: Path) -> tuple[float, float]:
+    """The same for one indexing job, in a Dure folder that is empty and goes afterwards."""
     kept = os.environ.get("DURE_HOME")
     with tempfile.TemporaryDirectory() as home:
         os.environ["DURE_HOME"] = home
         try:
             spec = {"index": "default", "files": [str(book)], "skipped": []}
             began = time.perf_counter()
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
             job = jobs.start("index", "mcp_servers.retrieval.indexing", spec)
             os.waitpid(job["pid"], 0)
             seconds = time.perf_counter() - began
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
             state = jobs.state(job["job"])
         finally:
             if kept is None:
@@ -80,4 +86,5 @@ def _job(book: Path) -> float:
                 os.environ["DURE_HOME"] = kept
     if state["status"] != "done":
         raise RuntimeError(f"the job {state['status']}: {state['error']}")
-    return seconds
+    user, system = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
+    return seconds, user + system

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -12,6 +12,14 @@ def cases(name: str, limit: int | None = None) -> list[dict[str, Any]]:
     """The cases of `evals/cases/<name>.jsonl`, one a line; the first `limit` of them."""
     text = files("evals.cases").joinpath(f"{name}.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines() if line.strip()][:limit]
+
+
+def shown(steps: range, what: str) -> Iterable[int]:
+    """The steps, with a progress bar on standard error where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(steps, what, console=Console(stderr=True), transient=True)
 
 
 def share(right: int, total: int) -> str:

@@ -101,6 +101,8 @@ def found_files(path: Path, patterns: Patterns | None = None) -> tuple[list[Path
     if path.is_file():
         return [path], None
     if not path.exists():
+        if "*" in path.name:
+            return [], f"A pattern is no path. Name the folder, with include={path.name}."
         return [], "There is no such file or folder. Check the spelling."
     if not path.is_dir():
         return [], "This is neither a file nor a folder. Name a document or a text file."

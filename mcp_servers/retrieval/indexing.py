@@ -125,7 +125,8 @@ def index_files(worker: jobs.Worker) -> dict[str, Any]:
     while True:
         with store.writer_lock() as mine:
             if mine:
-                outcome = _Indexing(worker, spec, store, embedder).run()
+                with store.held_open():
+                    outcome = _Indexing(worker, spec, store, embedder).run()
                 break
         worker.step(0, 0, f"waiting: another job writes index {store.name}")
         time.sleep(0.3)

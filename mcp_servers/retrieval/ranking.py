@@ -16,7 +16,7 @@ about equally near, it is a topic, and the `TOPICAL` weights find more of it. Ra
 (reciprocal rank fusion) throw away by how much one candidate beats the next, and so let the
 weaker side drown the stronger. Weights were found by coordinate ascent on nDCG@10 over KorQuAD
 questions 501 to 2,500 and every second Cranfield query; on Korean, feedback got no weight.
-`dure eval retrieval` measures them on the others.
+`python -m evals.fit_ranking` finds them, `dure eval retrieval` measures them on the others.
 """
 
 from __future__ import annotations

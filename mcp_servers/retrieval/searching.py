@@ -20,7 +20,7 @@ from mcp_servers.retrieval.reading import in_context
 from mcp_servers.retrieval.reranking import reranked
 from mcp_servers.retrieval.results import Found, Scores, Searched, passage
 from mcp_servers.retrieval.snapshot import Snapshot, snapshot_of
-from mcp_servers.retrieval.store import Store
+from mcp_servers.retrieval.store import Chunk, Store
 from mcp_servers.retrieval.vectors import vectors_of
 from mcp_servers.serving import EngineError
 
@@ -110,14 +110,16 @@ class Searcher:
         found = self._candidates(snapshot, request, mask)
         if not len(found.rows):
             return {"query": request.query, "passages": [], "searched": searched}
-        chunks = self.store.chunks([int(id_) for id_ in snapshot.ids[found.rows]])
-        texts = [
-            chunks[int(id_)].text if int(id_) in chunks else "" for id_ in snapshot.ids[found.rows]
-        ]
-        found = self._judged(snapshot, request, found, texts)
+        chunks: dict[int, Chunk] = {}
+        if request.mode == "hybrid" or request.rerank:
+            chunks = self.store.chunks([int(id_) for id_ in snapshot.ids[found.rows]])
+            found = self._judged(snapshot, request, found, chunks)
+        chosen = self._chosen(request, found)
+        ids = [int(snapshot.ids[found.rows[at]]) for at in chosen]
+        chunks |= self.store.chunks([id_ for id_ in ids if id_ not in chunks])
         passages = []
-        for at in self._chosen(request, found):
-            if chunk := chunks.get(int(snapshot.ids[found.rows[at]])):
+        for at, id_ in zip(chosen, ids, strict=True):
+            if chunk := chunks.get(id_):  # else its document has just left
                 coverage = snapshot.lexical.coverage(request.query, chunk.text)
                 context = in_context(self.store, chunk, request.window) if request.window else None
                 score = round(float(found.ranked_by()[at]), 4)
@@ -181,11 +183,13 @@ class Searcher:
         return rows if mask is None else rows[mask[rows]]
 
     def _judged(
-        self, snapshot: Snapshot, request: Request, found: _Candidates, texts: Sequence[str]
+        self, snapshot: Snapshot, request: Request, found: _Candidates, chunks: dict[int, Chunk]
     ) -> _Candidates:
         """The candidates with the evidence weighed, and a cross-encoder's judgement if asked."""
         import numpy as np
 
+        ids = [int(id_) for id_ in snapshot.ids[found.rows]]
+        texts = [chunks[id_].text if id_ in chunks else "" for id_ in ids]
         if request.mode == "hybrid":
             assert found.lexical is not None and found.dense is not None
             pairs = [

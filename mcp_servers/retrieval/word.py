@@ -30,7 +30,7 @@ def read_docx(path: Path) -> str:
     check_office(path, ".docx")
     try:
         document = docx.Document(str(path))
-        blocks = list(_blocks(document.element.body, document))
+        blocks = [*_blocks(document.element.body, document), *_notes(document)]
     except Exception as error:  # python-docx meets damage in as many ways as there are parts
         raise broken(error, ".docx") from None
     text = plain("\n\n".join(block for block in blocks if block.strip()))
@@ -55,6 +55,20 @@ def _blocks(parent: Any, document: Any) -> Iterator[str]:
             yield table_text(_rows(child, document))
         elif child.tag in _INSIDE:
             yield from _blocks(child, document)
+
+
+def _notes(document: Any) -> Iterator[str]:
+    """Footnotes and endnotes, which have parts of their own; the lines that set them off are none.
+
+    python-docx does not know these parts, so their XML is parsed here, with no entity resolved.
+    """
+    from docx.oxml import parse_xml
+
+    for relation in document.part.rels.values():
+        if not relation.is_external and relation.reltype.endswith(("/footnotes", "/endnotes")):
+            for note in parse_xml(relation.target_part.blob):
+                if note.get(f"{_W}type") is None:
+                    yield from _blocks(note, document)
 
 
 def _marked(text: str, paragraph: Any) -> str:

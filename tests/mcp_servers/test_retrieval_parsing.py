@@ -112,6 +112,36 @@ def test_a_word_file_shows_what_a_reader_sees(tmp_path: Path) -> None:
     assert text.endswith("| 강남구 | 역삼동 |\n| 강남구 | 삼성동 |")
 
 
+def test_a_word_files_notes_and_text_boxes_are_read_once(tmp_path: Path) -> None:
+    import docx
+    from docx.opc.constants import RELATIONSHIP_TYPE
+    from docx.opc.packuri import PackURI
+    from docx.opc.part import Part
+    from docx.oxml import parse_xml
+    from docx.oxml.ns import nsdecls
+
+    document = docx.Document()
+    paragraph = document.add_paragraph("본문")
+    box = "<w:txbxContent><w:p><w:r><w:t>상자 글</w:t></w:r></w:p></w:txbxContent>"
+    mc = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+    both = f"<mc:Choice>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback>"
+    alternate = f"<mc:AlternateContent {mc}>{both}</mc:AlternateContent>"
+    paragraph._p.append(parse_xml(f"<w:r {nsdecls('w')}>{alternate}</w:r>"))
+    line = (
+        '<w:footnote w:type="separator" w:id="-1"><w:p><w:r><w:t>줄</w:t></w:r></w:p></w:footnote>'
+    )
+    note = '<w:footnote w:id="1"><w:p><w:r><w:t>각주이다.</w:t></w:r></w:p></w:footnote>'
+    part = Part(
+        PackURI("/word/footnotes.xml"),
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.footnotes+xml",
+        f"<w:footnotes {nsdecls('w')}>{line}{note}</w:footnotes>".encode(),
+        document.part.package,
+    )
+    document.part.relate_to(part, RELATIONSHIP_TYPE.FOOTNOTES)
+    document.save(str(tmp_path / "a.docx"))
+    assert parsed(tmp_path / "a.docx").pages[0].text == "본문\n상자 글\n\n각주이다."
+
+
 def test_a_slide_is_a_page_with_its_table_and_notes(tmp_path: Path) -> None:
     seen = []
     path = slide_file(tmp_path / "a.pptx")
@@ -280,6 +310,7 @@ def test_patterns_choose_a_folders_files(
 
 
 def test_patterns_that_mean_nothing_are_told(folder: Path) -> None:
+    assert "with include=*.md" in str(found_files(folder / "*.md")[1])
     assert "include and exclude" in str(found_files(folder, Patterns(("*.pdf",)))[1])
     with pytest.raises(EngineError, match="pattern is wrong"):
         Patterns(("!",)).checked()

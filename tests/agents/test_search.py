@@ -1,0 +1,31 @@
+"""`dure search`: what was found, and why."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import Dure
+
+pytestmark = pytest.mark.slow
+
+
+def test_search_shows_passages_and_their_scores(dure: Dure) -> None:
+    nothing = dure("search", "수도")
+    assert (nothing.returncode, nothing.stdout) == (1, "")
+    assert "dure call retrieval.add" in nothing.stderr
+    (dure.cwd / "서울.md").write_text("서울은 대한민국의 수도이다.", encoding="utf-8")
+    (dure.cwd / "cat.txt").write_text("A cat sleeps on the mat.", encoding="utf-8")
+    assert dure("call", "retrieval.add", "paths=.").returncode == 0
+    found = dure("search", "대한민국의 수도는?", "--explain", "-k", "1")
+    assert found.returncode == 0
+    first, scores, text = found.stdout.splitlines()
+    assert first.startswith("1. 서울.md  (")
+    assert scores.split()[::3] == ["lexical", "dense", "sentence", "feedback", "fused", "coverage"]
+    assert text.strip() == "서울은 대한민국의 수도이다."
+    assert found.stderr.strip() == "2 documents, 2 passages"
+    told = json.loads(dure("search", "cat", "--json", "--mode", "lexical").stdout)
+    assert [passage["title"] for passage in told["passages"]] == ["cat.txt"]
+    wrong = dure("search", "cat", "--diversity", "7")
+    assert wrong.returncode == 1 and "choose from 0 to 1" in wrong.stderr
