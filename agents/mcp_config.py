@@ -14,7 +14,15 @@ from typing import Any
 from agents.errors import UsageError
 from mcp_servers.catalog import SERVERS
 
-_RESERVED = {"chat", "rag", "auto", "enrich", "route", "ask_back"}  # agents, nodes of the graph
+_RESERVED = {
+    "chat",
+    "rag",
+    "auto",
+    "enrich",
+    "route",
+    "ask_back",
+    "remember",
+}  # agents, nodes of the graph
 
 
 @dataclass(frozen=True)

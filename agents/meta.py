@@ -19,6 +19,7 @@ from agents.models import ChosenModel
 from agents.pool import ServerPool
 from agents.registry import Agent, agents
 from graphs.cues import cue_features
+from graphs.memory import memory
 from graphs.pattern import pattern_tool
 from graphs.rag import build_rag
 from graphs.router import Router, build_router
@@ -71,6 +72,7 @@ def build(
         specialists,
         titles,
         enrich=providers(pool, list(foreign), datetime.now),
+        remember=memory(chosen.model),
         checkpointer=checkpointer,
     )
 

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from agents.pool import Notice
 
 Event = dict[str, Any]
-"""{"event": "route" | "tool_start" | "tool_end" | "token" | "again" | "approval" | "done", ...}"""
+"""{"event": "route" | "tool_start" | "tool_end" | "progress" | "token" | "again" | "approval" |
+"done", ...}"""
 
 
 class Tokens(TypedDict):

@@ -76,6 +76,10 @@ class Screen:
             self._line(f"  {mark} {name} {arguments}  {step['seconds']:.2f} s")
             self._line(f"    {_short(step['result'], 110)}")
             self._status = ""
+        elif kind == "progress":
+            self._status = event["text"]
+            if not self._live:
+                self._line(f"  … {event['text']}")
         elif kind == "again":
             self._text = ""
 

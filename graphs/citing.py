@@ -1,120 +1,138 @@
-"""Tie each sentence of an answer to a span of a source that supports it."""
+"""Tie each sentence of an answer to a verbatim span of a source that contains its support.
+
+A sentence is supported by a span that holds every number and every Latin name which the sentence
+adds to the question, and most of what else it says. What has no such span is dropped.
+"""
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from graphs.language import Language, language_of
+from graphs.passages import Passage, evidence_spans, gives_orders, sentence_spans
 from graphs.state import Citation
+from graphs.tokens import asked_content, content, names
 
 _SUPPORT = 0.45  # share of a sentence's content tokens that a source span must contain
-_QUOTE = 240  # characters; longer spans are cut at a word
+_ADDED = 0.34  # share of what it adds to the question
+_NEW, _HARDLY = 0.6, 0.2  # or most of what it adds, or its names and numbers, and little else
+_QUOTE = 400  # characters; longer spans are cut at a word
+_NEIGHBOURS = 3  # sentences that one quote may join
+_MARK = re.compile(r"[ \t]*\[\d{1,3}\]")
+_BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+")
+_PIECE = re.compile(r"(?:[^.!?。\n]|[.!?](?=\S))+[.!?。]*|[.!?。]+|\n")
 
-_SENTENCE = re.compile(r"(?:[^.!?。\n]|[.!?](?=\S))+[.!?。]*|[.!?。]+")
+
+@dataclass(frozen=True)
+class _Source:
+    """A quote that an answer may rest on, with its tokens."""
+
+    quote: str
+    passage: Passage
+    tokens: frozenset[str]
+    language: Language
+    """Of the whole passage."""
+    suspect: bool
+    """Whether the passage gives orders to a model."""
 
 
 def sentences(text: str) -> list[str]:
     """The sentences of a text, each a verbatim span without surrounding white space."""
-    return [found for part in _SENTENCE.findall(text) if (found := part.strip())]
+    return [text[start:end] for start, end in sentence_spans(text)]
 
 
-def cite(answer: str, passages: Sequence[dict[str, Any]]) -> tuple[str, list[Citation]]:
-    """The answer with `[n]` after each supported sentence, and the citations by number.
+def cite(
+    answer: str, passages: Sequence[Passage], question: str = ""
+) -> tuple[str, list[Citation]]:
+    """The answer's supported sentences with `[n]` after each, and the citations by number.
 
-    `passages` are results of the retrieval server (`text`, `title`, `page`). A quote is a
-    verbatim span of one of them: the one or two neighbouring sentences that contain most of
-    the answer sentence's content tokens.
+    `passages` are results of the retrieval server. Marks that the model wrote itself are taken
+    off: only what is checked here is cited. An empty text means that nothing is supported.
     """
-    spans = [(span, passage) for passage in passages for span in _spans(passage["text"])]
+    sources = list(_sources(passages))
     citations: list[Citation] = []
+    kept: list[str] = []
+    for match in _PIECE.finditer(_MARK.sub("", answer)):
+        piece = match[0]
+        if piece == "\n":
+            kept.append(piece)
+            continue
+        said = _BULLET.sub("", piece).strip()
+        if not re.search(r"\w", said):
+            continue
+        if (best := _best(said, question, sources)) is not None:
+            kept.append(f"{piece.rstrip()} [{_number(citations, best)}]")
+    return re.sub(r"\n{3,}", "\n\n", "".join(kept)).strip(), citations
 
-    def mark(sentence: re.Match[str]) -> str:
-        piece = sentence[0]
-        best = _best_span(piece.strip(), spans)
-        if best is None:
-            return piece
-        end = len(piece.rstrip())
-        return f"{piece[:end]} [{_number(citations, *best)}]{piece[end:]}"
 
-    return _SENTENCE.sub(mark, answer), citations
+def _best(sentence: str, question: str, sources: Sequence[_Source]) -> _Source | None:
+    """The shortest of the sources that support the sentence best, or None."""
+    said = content(sentence)
+    asked = content(question)
+    added = said - asked
+    exact = names(sentence) - asked
+    about = asked_content(question) if question else set[str]()
+    best: tuple[float, int] | None = None
+    found = None
+    for source in sources:
+        if not exact <= source.tokens:
+            continue
+        share, new = _share(said, source.tokens), _share(added, source.tokens)
+        enough = share >= _SUPPORT and (not added or new >= _ADDED)
+        enough = enough or (share >= _HARDLY and (bool(exact) or (bool(added) and new >= _NEW)))
+        if question and language_of(question) != source.language and not source.suspect:
+            # Between two languages only names and numbers can be compared.
+            enough = enough or bool(exact)
+        elif about and not about & source.tokens:
+            enough = False  # a quote must be about what is asked
+        if not enough:
+            continue
+        # Of equally good spans the shortest is the most telling quote.
+        rank = (round(share + 0.3 * _share(about, source.tokens), 2), -len(source.quote))
+        if (said or exact) and (best is None or rank > best):
+            best, found = rank, source
+    return found
 
 
-def closest(question: str, answer: str, passages: Sequence[dict[str, Any]]) -> Citation | None:
-    """The span that says what the answer adds to the question, or None.
+def _share(tokens: frozenset[str] | set[str], held: frozenset[str]) -> float:
+    return len(tokens & held) / len(tokens) if tokens else 0.0
 
-    For a short answer, or one in another language than its source, where no sentence of it is
-    mostly contained in a span: a span must still hold a number, a name or a word of its own.
-    """
-    added = _tokens(answer) - _tokens(question)
-    asked = _tokens(question)
-    numbers = {token for token in added if any(char.isdigit() for char in token)}
-    best: tuple[int, str, dict[str, Any]] | None = None
+
+def _sources(passages: Sequence[Passage]) -> Iterator[_Source]:
+    """Each sentence, and each run of up to three neighbours, as verbatim quotes."""
     for passage in passages:
-        for span in _spans(passage["text"]):
-            tokens = _tokens(span)
-            said = len(added & tokens)
-            score = 3 * said + len(asked & tokens)
-            holds_number = not numbers or numbers & tokens
-            if said and holds_number and (best is None or score > best[0]):
-                best = score, span, passage
-    if best is None:
-        return None
-    _, quote, passage = best
-    return {"n": 1, "source": passage["title"], "page": passage["page"], "quote": _cut(quote)}
+        text = passage["text"]
+        spans = evidence_spans(text)
+        language, suspect = language_of(text), gives_orders(text)
+        for first in range(len(spans)):
+            for last in range(first, min(first + _NEIGHBOURS, len(spans))):
+                quote = text[spans[first][0] : spans[last][1]]
+                if last > first and (
+                    len(quote) > _QUOTE or text[spans[last - 1][1] : spans[last][0]].strip()
+                ):
+                    break  # too long, or something withheld stands between
+                quote = _cut(quote)
+                yield _Source(quote, passage, frozenset(content(quote)), language, suspect)
 
 
-def _best_span(
-    sentence: str, spans: list[tuple[str, dict[str, Any]]]
-) -> tuple[str, dict[str, Any]] | None:
-    wanted = _tokens(sentence)
-    if len(wanted) < 2:
-        return None
-    scored = [(len(wanted & _tokens(span)) / len(wanted), span, passage) for span, passage in spans]
-    if not scored:
-        return None
-    # Of equally good spans the shortest is the most telling quote.
-    support, span, passage = max(scored, key=lambda item: (round(item[0], 2), -len(item[1])))
-    return (span, passage) if support >= _SUPPORT else None
-
-
-def _number(citations: list[Citation], quote: str, passage: dict[str, Any]) -> int:
-    quote = _cut(quote)
+def _number(citations: list[Citation], source: _Source) -> int:
+    place = {"source": source.passage["title"], "page": source.passage["page"]}
     for citation in citations:
-        if citation["quote"] == quote and citation["source"] == passage["title"]:
+        if citation["quote"] == source.quote and place.items() <= citation.items():
             return citation["n"]
+    n = len(citations) + 1
     citations.append(
         {
-            "n": len(citations) + 1,
-            "source": passage["title"],
-            "page": passage["page"],
-            "quote": quote,
+            "n": n,
+            "source": source.passage["title"],
+            "page": source.passage["page"],
+            "quote": source.quote,
         }
     )
-    return len(citations)
-
-
-def _spans(text: str) -> list[str]:
-    """Each sentence, and each pair of neighbours, as verbatim substrings."""
-    found: list[tuple[int, int]] = []
-    for match in _SENTENCE.finditer(text):
-        start = match.start() + len(match[0]) - len(match[0].lstrip())
-        end = match.start() + len(match[0].rstrip())
-        if end > start:
-            found.append((start, end))
-    pairs = [(a[0], b[1]) for a, b in itertools.pairwise(found)]
-    return [text[start:end] for start, end in [*found, *pairs]]
+    return n
 
 
 def _cut(quote: str) -> str:
     return quote if len(quote) <= _QUOTE else quote[:_QUOTE].rsplit(" ", 1)[0]
-
-
-def _tokens(text: str) -> set[str]:
-    """Content tokens: Hangul bigrams (particles and endings then weigh little), Latin words."""
-    lowered = text.lower()
-    tokens = set(re.findall(r"[a-z0-9][a-z0-9_.-]*[a-z0-9]|[0-9]", lowered))
-    for word in re.findall(r"[가-힣]+", lowered):
-        tokens.update(word[i : i + 2] for i in range(max(1, len(word) - 1)))
-    return tokens

@@ -1,29 +1,57 @@
 """The rag specialist: answers from the user's documents, with citations, or says it found nothing.
 
-search -> is the evidence there? -> answer -> tie each sentence to its source. Requests that manage
-the documents (add, list, remove) go to an agent loop over the same server's tools instead.
+A state machine of its own (chapters 11.4 and 13.9.5, corrected after Yan et al. 2024, CRAG):
+
+    understand -> search -> grade -> answer -> done
+                    ^         |weak    |unsupported
+                    +-- rewrite <------+            (at most twice, then refuse)
+    understand -> read a whole document, in order -> done
+
+Requests that manage the documents (add, list, remove) go to an agent loop over the same server's
+tools instead.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.tools import BaseTool
+from langgraph.config import get_stream_writer
+from langgraph.graph import END, START, StateGraph
+from typing_extensions import TypedDict
 
-from graphs.citing import cite, closest
-from graphs.language import language_of, strays_from
-from graphs.specialist import Specialist, answer_message, request_of
+from graphs.citing import cite
+from graphs.compression import compress
+from graphs.documents import asks_of_all, named_document, pages_of, wants_all
+from graphs.evidence import (
+    answerable_prompt,
+    chance,
+    denies,
+    enough,
+    signs,
+    stated_prompt,
+    yes_or_no,
+)
+from graphs.language import Language, language_of, strays_from
+from graphs.passages import Passage, as_prompt, readable
+from graphs.queries import hypothetical, points_back, standalone, variants
+from graphs.reading import counter, method_for, read
+from graphs.specialist import Specialist, answer_message, request_of, with_facts
 from graphs.state import Citation, Step, Turn
 from graphs.tool_calls import call_tool, result_of
-from prompts import prompt, say
+from prompts import say
 
-_PASSAGES = 4  # about 1,000 tokens: 15 seconds of reading on a CPU
-_MIN_EVIDENCE = 0.5  # probability that the passages answer the question
-_MIN_COVERAGE = 0.38  # IDF-weighted share of the question's words that one passage must have
+PASSAGES = 6
+BUDGET = 400  # tokens of evidence that the embedded model reads: 6 seconds on a CPU
+_SERVED = 3000  # tokens of evidence for a model elsewhere
+_STRICTER = 0.1  # more chance is needed of what only other words found: it was sought for longer
+_MANY = 24  # passages, where all documents are asked about
+_ATTEMPTS = 3  # the question as asked, then rewritten at most twice
 
 _MANAGE = re.compile(
     r"(추가|색인|등록|삭제|제거|지워|빼 ?줘|목록|어떤 (문서|파일)|무슨 (문서|파일))"
@@ -32,42 +60,58 @@ _MANAGE = re.compile(
 )
 
 
+class Asked(TypedDict, total=False):
+    """The state of one question. `question` is the request, understood on its own."""
+
+    request: str
+    history: list[AnyMessage]
+    language: Language
+    question: str
+    queries: list[str]  # all that was searched for
+    variants: list[str]  # what the next search adds to the question
+    attempts: int
+    passages: list[Passage]  # those of the last search that no search before it had found
+    seen: list[str]  # ids of all that were found
+    language_found: Language  # of the first passages
+    searched: dict[str, int]
+    read: list[str]  # what of the passages the model reads
+    yes: float  # the model's probability that they answer the question
+    chance: float  # the same, calibrated
+    document: dict[str, Any] | None  # the one to read whole, as list_documents has it
+    steps: list[Step]
+    replies: list[AIMessage]
+    text: str
+    citations: list[Citation]
+
+
 def build_rag(
     model: BaseChatModel, tools: Mapping[str, BaseTool], manage: Specialist
 ) -> Specialist:
     """A node that answers from the index; `manage` handles adding, listing and removing."""
+    graph = StateGraph(Asked)
+    nodes = _Nodes(model, tools)
+    for name in ("understand", "search", "grade", "answer", "rewrite", "refuse", "read_document"):
+        graph.add_node(name, getattr(nodes, name))
+    graph.add_edge(START, "understand")
+    graph.add_conditional_edges("understand", _after_understanding)
+    graph.add_conditional_edges("search", _after_searching)
+    graph.add_conditional_edges("grade", _after_grading)
+    graph.add_conditional_edges("answer", _after_answering)
+    graph.add_edge("rewrite", "search")
+    graph.add_edge("refuse", END)
+    graph.add_edge("read_document", END)
+    asking = graph.compile(name="rag_question")
 
     async def answer(state: Turn) -> Turn:
-        request = request_of(state)
-        if is_about_the_index(request):
+        if is_about_the_index(request_of(state)):
             return await manage(state)
-        language = language_of(request)
-        message = await call_tool("rag", tools["search"], {"query": request, "k": _PASSAGES})
-        step: Step = message.additional_kwargs["step"]
-        if message.status == "error":
-            text = say("tool_failed", language, tool="search", error=step["result"])
-            return {"messages": [AIMessage(text)], "steps": [step]}
-        found = result_of(message)
-        if not found["searched"]["documents"]:
-            return {"messages": [AIMessage(say("no_documents", language))], "steps": [step]}
-        passages = found["passages"]
-        if not await _is_evidence(model, request, passages):
-            text = say("no_evidence", language, **found["searched"])
-            return {"messages": [AIMessage(text)], "steps": [step]}
-        reply = await _write_answer(model, request, passages, language)
-        marked, citations = cite(str(reply.text), passages)
-        if not citations:
-            nearest = closest(request, str(reply.text), passages)
-            citations = [nearest] if nearest else []
-            marked = f"{marked.strip()} [1]"
-        kept, steps = await _verified(citations, passages, tools["page_text"])
-        text = f"{marked.strip()}\n\n{_sources(kept, language)}"
-        if not kept:  # nothing in the documents says what the model said
-            text = say("no_evidence", language, **found["searched"])
+        history = with_facts(state)[:-1]
+        start: Asked = {"request": request_of(state), "history": history}
+        done: Any = await asking.ainvoke(start)
         return {
-            "messages": [answer_message(text, [reply])],
-            "steps": [step, *steps],
-            "citations": kept,
+            "messages": [answer_message(done["text"], done.get("replies", []))],
+            "steps": done.get("steps", []),
+            "citations": done.get("citations", []),
         }
 
     return answer
@@ -78,58 +122,236 @@ def is_about_the_index(request: str) -> bool:
     return bool(_MANAGE.search(request)) and not request.rstrip().endswith(("인가요?", "뭐야?"))
 
 
-async def _is_evidence(model: BaseChatModel, request: str, passages: list[dict[str, Any]]) -> bool:
-    """Whether the passages can answer: they mention what is asked, and the model says yes."""
-    if not passages or max(p["scores"]["coverage"] for p in passages) < _MIN_COVERAGE:
-        return False
-    probabilities = getattr(model, "aprobabilities", None)
-    if probabilities is None:
-        return True  # a large model refuses by itself, as its prompt asks
-    question = f"{request}\n\n{prompt('evidence')}"
-    chances = await probabilities(_messages(question, passages), ["yes", "no"])
-    return bool(chances["yes"] >= _MIN_EVIDENCE)
+def answer_prompt(texts: Sequence[str], question: str) -> list[AnyMessage]:
+    """Asks a model to answer from these texts, in the language of the question."""
+    return as_prompt(texts, _reminded(question, "answer_language", language_of(question)))
 
 
-async def _write_answer(
-    model: BaseChatModel, request: str, passages: list[dict[str, Any]], language: Any
-) -> AIMessage:
-    question = f"{request}\n\n({say('answer_language', language)})"
-    reply = await model.ainvoke(_messages(question, passages))
-    if strays_from(language, request, str(reply.text)):
-        question = f"{request}\n\n({say('answer_language_again', language)})"
-        reply = await model.ainvoke(_messages(question, passages))
-    return reply
+class _Nodes:
+    """The steps of the state machine over one model and one server's tools."""
+
+    def __init__(self, model: BaseChatModel, tools: Mapping[str, BaseTool]) -> None:
+        self._model = model
+        self._tools = tools
+
+    async def understand(self, state: Asked) -> Asked:
+        """The question on its own, and whether it asks for a whole document."""
+        request = state["request"]
+        start: Asked = {
+            "language": language_of(request),
+            "question": request,
+            "queries": [],
+            "variants": [],
+            "attempts": 0,
+            "seen": [],
+            "language_found": language_of(request),
+            "document": None,
+            "steps": [],
+            "replies": [],
+            "citations": [],
+        }
+        if points_back(request, state["history"]):
+            _tell("understanding", start["language"])
+            question, reply = await standalone(self._model, request, state["history"])
+            start["question"], start["replies"] = question, [reply]
+            _tell("understood", start["language"], question=question)
+        if wants_all(start["question"]):
+            message = await call_tool("rag", self._tools["list_documents"], {})
+            start["steps"] = [message.additional_kwargs["step"]]
+            if message.status != "error":
+                start["document"] = named_document(start["question"], result_of(message)["result"])
+        return start
+
+    async def search(self, state: Asked) -> Asked:
+        """Search the question, together with its variants where there are any."""
+        k = _MANY if asks_of_all(state["question"]) else PASSAGES
+        arguments: dict[str, Any] = {"query": state["question"], "k": k}
+        if state["variants"]:
+            arguments["variants"] = state["variants"]
+        message = await call_tool("rag", self._tools["search"], arguments)
+        step: Step = message.additional_kwargs["step"]
+        update: Asked = {
+            "steps": [*state["steps"], step],
+            "attempts": state["attempts"] + 1,
+            "queries": [*state["queries"], *(state["variants"] or [state["question"]])],
+        }
+        if message.status == "error":
+            text = say("tool_failed", state["language"], tool="search", error=step["result"])
+            return {**update, "text": text}
+        found = result_of(message)
+        update["searched"] = found["searched"]
+        # What was found weak once is not read again: a second look costs seconds and luck.
+        fresh = [p for p in found["passages"] if p["id"] not in state["seen"]]
+        update["passages"] = fresh
+        if fresh and not state["seen"]:
+            update["language_found"] = language_of(" ".join(p["text"] for p in fresh))
+        update["seen"] = [*state["seen"], *(passage["id"] for passage in fresh)]
+        if not found["searched"]["documents"]:
+            update["text"] = say("no_documents", state["language"])
+        return update
+
+    async def grade(self, state: Asked) -> Asked:
+        """How likely the passages, compressed, answer the question."""
+        question, passages = state["question"], state["passages"]
+        if not passages:
+            return {"read": [], "yes": 0.0, "chance": 0.0}
+        small = hasattr(self._model, "aprobabilities")
+        budget = BUDGET if small and not asks_of_all(question) else _SERVED
+        # Counting may load the model; the event loop must go on meanwhile.
+        texts = await asyncio.to_thread(compress, question, passages, budget, counter(self._model))
+        yes = await yes_or_no(self._model, answerable_prompt(texts, question))
+        found = signs(question, passages, texts, yes)
+        return {"read": texts, "yes": yes, "chance": chance("read", found)}
+
+    async def answer(self, state: Asked) -> Asked:
+        """An answer whose every sentence has a source, or none."""
+        question, passages, language = state["question"], state["passages"], state["language"]
+        replies = await self._write(question, state["read"], language)
+        reply = str(replies[-1].text)
+        stated = await yes_or_no(self._model, stated_prompt(state["read"], question, reply))
+        found = signs(question, passages, state["read"], state["yes"], stated, reply)
+        marked, kept, steps = await self._cited(reply, passages, question)
+        update: Asked = {
+            "replies": [*state["replies"], *replies],
+            "steps": [*state["steps"], *steps],
+            "chance": chance("answered", found),
+            "text": "",
+        }
+        needed = enough("answered") + _STRICTER * (state["attempts"] > 1)
+        if kept and not denies(reply) and update["chance"] >= needed:
+            update["citations"] = kept
+            update["text"] = f"{marked}\n\n{_sources(kept, language)}"
+        else:
+            get_stream_writer()({"event": "again", "reason": "evidence"})
+        return update
+
+    async def rewrite(self, state: Asked) -> Asked:
+        """Other ways to search: first other phrasings, then a hypothetical answer."""
+        language, question = state["language"], state["question"]
+        if state["attempts"] == 1:
+            _tell("rephrasing", language)
+            texts, reply = await variants(self._model, question)
+        else:
+            _tell("imagining", language)
+            text, reply = await hypothetical(self._model, question, state["language_found"])
+            texts = [text] if text else []
+        return {"variants": texts, "replies": [*state["replies"], reply]}
+
+    async def refuse(self, state: Asked) -> Asked:
+        """A refusal that says what was searched."""
+        tried = "; ".join(f"“{_short(query)}”" for query in dict.fromkeys(state["queries"]))
+        text = say("no_evidence", state["language"], **state["searched"], queries=tried)
+        return {"text": text, "citations": []}
+
+    async def read_document(self, state: Asked) -> Asked:
+        """A whole document, page by page in order, by refine where it does not fit at once."""
+        language, question = state["language"], state["question"]
+        document = state["document"]
+        assert document is not None
+        pages, steps = await pages_of(self._tools["page_text"], document, language)
+        texts = [readable(page["text"]) for page in pages]
+        method = await method_for(self._model, question, texts, ordered=True)
+        asked = _reminded(question, "answer_language", language)
+
+        def told(part: int, parts: int) -> None:
+            _tell("reading_part", language, part=part, parts=parts)
+
+        reading = await read(self._model, asked, texts, method, told)
+        marked, citations = cite(reading.text, pages)
+        text = f"{marked}\n\n{_sources(citations, language)}"
+        if not citations:
+            text = say("nothing_supported", language, pages=len(pages))
+        return {
+            "steps": [*state["steps"], *steps],
+            "replies": [*state["replies"], *reading.replies],
+            "text": text,
+            "citations": citations,
+        }
+
+    async def _write(
+        self, question: str, texts: Sequence[str], language: Language
+    ) -> list[AIMessage]:
+        """The model's replies; the last is in the language of the request."""
+        asked = _reminded(question, "answer_language", language)
+        method = await method_for(self._model, asked, texts, ordered=False)
+        reading = await read(self._model, asked, texts, method)
+        if not strays_from(language, question, reading.text):
+            return reading.replies
+        get_stream_writer()({"event": "again", "reason": "language"})
+        asked = _reminded(question, "answer_language_again", language)
+        again = await read(self._model, asked, texts, method)
+        return [*reading.replies, *again.replies]
+
+    async def _cited(
+        self, reply: str, passages: Sequence[Passage], question: str
+    ) -> tuple[str, list[Citation], list[Step]]:
+        """The reply tied to quotes that stand verbatim on their pages, as the server has them."""
+        steps: list[Step] = []
+        texts: dict[tuple[str, int | None], str] = {}
+        while True:
+            marked, citations = cite(reply, passages, question)
+            quotes: dict[tuple[str, int | None], list[str]] = {}
+            for citation in citations:
+                place = citation["source"], citation["page"]
+                quotes.setdefault(place, []).append(citation["quote"])
+            for passage in passages:
+                place = _place(passage)
+                if (passage["title"], passage["page"]) not in quotes or place in texts:
+                    continue
+                arguments = {"source": passage["source"], "page": passage["page"]}
+                message = await call_tool("rag", self._tools["page_text"], arguments)
+                steps.append(message.additional_kwargs["step"])
+                result = result_of(message)
+                texts[place] = result["text"] if message.status != "error" else ""
+            sound = [
+                passage
+                for passage in passages
+                if all(
+                    quote in texts[_place(passage)]
+                    for quote in quotes.get((passage["title"], passage["page"]), [])
+                    if quote in passage["text"]
+                )
+            ]
+            if len(sound) == len(passages):
+                return marked, citations, steps
+            passages = sound
 
 
-def _messages(question: str, passages: list[dict[str, Any]]) -> list[Any]:
-    """Template of chapter 11.3.2. Context first: grading and answering share it as a prefix."""
-    context = "\n\n".join(f"<passage>\n{passage['text']}\n</passage>" for passage in passages)
-    text = f"Context:\n{context}\n\nQuestion:\n{question}"
-    return [SystemMessage(prompt("rag")), HumanMessage(text)]
+def _place(passage: Passage) -> tuple[str, int | None]:
+    return str(passage["source"]), passage["page"]
 
 
-async def _verified(
-    citations: list[Citation], passages: list[dict[str, Any]], page_text: BaseTool
-) -> tuple[list[Citation], list[Step]]:
-    """The citations whose quote stands verbatim on their page, as the server itself has it."""
-    kept: list[Citation] = []
-    steps: list[Step] = []
-    texts: dict[tuple[str, int | None], str] = {}
-    paths = {(p["title"], p["page"]): p["source"] for p in passages}
-    for citation in citations:
-        place = (citation["source"], citation["page"])
-        if place not in texts:
-            arguments = {"source": paths[place], "page": citation["page"]}
-            message = await call_tool("rag", page_text, arguments)
-            steps.append(message.additional_kwargs["step"])
-            result = result_of(message)
-            texts[place] = result["text"] if message.status != "error" else ""
-        if citation["quote"] in texts[place]:
-            kept.append(citation)
-    return kept, steps
+def _reminded(question: str, key: str, language: Language) -> str:
+    """The question with a word about the language of the answer: last, or it is forgotten."""
+    return f"{question}\n\n({say(key, language)})"
 
 
-def _sources(citations: list[Citation], language: Any) -> str:
+def _after_understanding(state: Asked) -> str:
+    return "read_document" if state["document"] else "search"
+
+
+def _after_searching(state: Asked) -> str:
+    return END if state.get("text") else "grade"
+
+
+def _after_grading(state: Asked) -> str:
+    return "answer" if state["chance"] >= enough("read") else _again(state)
+
+
+def _after_answering(state: Asked) -> str:
+    return END if state["text"] else _again(state)
+
+
+def _again(state: Asked) -> str:
+    return "rewrite" if state["attempts"] < _ATTEMPTS else "refuse"
+
+
+def _tell(key: str, language: Language, **values: object) -> None:
+    """A line about a step that takes a while."""
+    get_stream_writer()({"event": "progress", "text": say(key, language, **values)})
+
+
+def _sources(citations: list[Citation], language: Language) -> str:
     lines = [f"**{say('sources', language)}**", ""]
     for citation in citations:
         page = citation["page"]
@@ -137,3 +359,7 @@ def _sources(citations: list[Citation], language: Any) -> str:
         quote = " ".join(citation["quote"].split())
         lines.append(f"[{citation['n']}] {citation['source']}{where}: “{quote}”  ")
     return "\n".join(lines)
+
+
+def _short(query: str) -> str:
+    return query if len(query) <= 80 else query[:79] + "…"

@@ -1,4 +1,5 @@
-"""The main graph: enrich the request with facts, decide who answers, let that specialist answer.
+"""The main graph: keep the conversation short, enrich the request with facts, decide who answers,
+let that specialist answer.
 
 Deciding has four stages, cheapest first: rules, similarity to examples, the model under a
 constrained choice, and a question back to the user (chapter 16, multi-skill routing).
@@ -18,6 +19,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from graphs.language import language_of
+from graphs.memory import Remember
 from graphs.similarity import ExampleClassifier
 from graphs.specialist import Specialist, request_of
 from graphs.state import Fact, Route, Turn
@@ -128,6 +130,7 @@ def build_router(
     titles: Mapping[str, Mapping[str, str]],
     enrich: Enrich | None = None,
     checkpointer: BaseCheckpointSaver[Any] | None = None,
+    remember: Remember | None = None,
 ) -> CompiledStateGraph[Turn, None, Turn, Turn]:
     """The main graph over these specialists. `titles[agent][language]` names each to the user."""
 
@@ -173,7 +176,12 @@ def build_router(
     graph.add_node("enrich", add_facts)
     graph.add_node("route", decide)
     graph.add_node("ask_back", ask_back)
-    graph.add_edge(START, "enrich")
+    if remember is None:
+        graph.add_edge(START, "enrich")
+    else:
+        graph.add_node("remember", remember)
+        graph.add_edge(START, "remember")
+        graph.add_edge("remember", "enrich")
     graph.add_edge("enrich", "route")
     for name, specialist in specialists.items():
         graph.add_node(name, _with_route(specialist))

@@ -49,9 +49,15 @@ class Fact(TypedDict):
 
 
 class Turn(TypedDict, total=False):
-    """The state of the main graph. All but `messages` and `agent` belong to one turn."""
+    """The state of the main graph.
+
+    `messages`, and the `summary` of the first `summarised` of them, grow with the conversation;
+    the rest belongs to one turn.
+    """
 
     messages: Annotated[list[AnyMessage], add_messages]
+    summary: str
+    summarised: int
     agent: str | None
     facts: list[Fact]
     route: Route

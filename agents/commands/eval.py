@@ -23,7 +23,7 @@ _SUITES = {
 )
 @click.argument("suite", type=click.Choice(list(_SUITES)))
 @click.option("--model", help="The chat model to measure; default embedded.")
-@click.option("--limit", type=click.IntRange(1), help="Only the first cases.")
+@click.option("--limit", type=click.IntRange(1), help="Only so many cases.")
 def command(suite: str, model: str | None, limit: int | None) -> None:
     import importlib
 

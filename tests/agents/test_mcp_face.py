@@ -164,7 +164,9 @@ def test_a_request_that_names_a_users_server_goes_to_it_in_korean_too(attached: 
     assert (answer["agent"], answer["route"]["stage"]) == ("village", "rule")
 
 
-@pytest.mark.parametrize("name", ["chat", "rag", "regex", "route", "enrich", "ask_back", "auto"])
+@pytest.mark.parametrize(
+    "name", ["chat", "rag", "regex", "route", "enrich", "remember", "ask_back", "auto"]
+)
 def test_a_users_server_cannot_take_a_name_that_dure_uses(name: str, dure: Dure) -> None:
     dure.home.mkdir()
     document = {"mcpServers": {name: {"command": "x"}}}

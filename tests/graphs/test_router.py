@@ -11,9 +11,10 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import Field
 
+from graphs.memory import memory
 from graphs.router import Router, build_router
 from graphs.similarity import ExampleClassifier
-from graphs.specialist import request_of
+from graphs.specialist import request_of, with_facts
 from graphs.state import Fact, Turn
 from tests.graphs.scripted import Scripted
 
@@ -181,3 +182,26 @@ async def test_an_answer_keeps_its_route_for_the_export() -> None:
     kept = turn["messages"][-1].additional_kwargs["turn"]
     assert kept["route"]["agent"] == "words"
     assert kept["steps"] == []
+
+
+async def test_every_agent_reads_the_summary_of_a_long_conversation() -> None:
+    read: list[str] = []
+
+    async def specialist(state: Turn) -> Turn:
+        read.append("\n".join(str(message.text) for message in with_facts(state)))
+        return {"messages": [AIMessage("fine " + "word " * 40)]}
+
+    model = Scripted(replies=[AIMessage("They greeted each other.")])
+    graph = build_router(
+        router(model),
+        dict.fromkeys(AGENTS, specialist),
+        TITLES,
+        checkpointer=InMemorySaver(),
+        remember=memory(model, limit=200),
+    )
+    config: Any = {"configurable": {"thread_id": "one"}}
+    for request in ["hello there", "add two and three", "count the words"] * 3:
+        said = HumanMessage(request + " word" * 40)
+        await graph.ainvoke({"messages": [said], "agent": "sums"}, config)
+    assert "They greeted each other." in read[-1]
+    assert len(read[-1].split()) < 300

@@ -1,0 +1,119 @@
+"""Whether retrieved text answers a question: a small calibrated model over cheap signs.
+
+A 1.5B model's yes or no alone is wrong too often in both directions. Its log-odds, how much of the
+question the passages cover, and how much of the answer they hold are put together by a logistic
+regression. `evidence.json` holds its weights; `python -m evals.answerability --fit` fits them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AnyMessage
+
+from graphs.language import language_of
+from graphs.passages import Passage, as_prompt
+from graphs.tokens import asked_content, content, names
+from prompts import prompt
+
+Stage = Literal["read", "answered"]
+"""Before an answer is written, and after it."""
+
+_DENIES = re.compile(
+    r"(언급|명시|기재|나와|나타나|적혀|쓰여)\S{0,4}\s?(있지\s?않|되지\s?않|지\s?않|하지\s?않)"
+    r"|(정보|내용|근거|언급|설명|기록)\S{0,2}\s*(는|은|이|가)?\s*없(다|습|는|어|음)"
+    r"|알 수 없|찾을 수 없"
+    r"|\b(do|does|is|are|was|were|did)(n.t| not) (\w+ ){0,2}(state|mention|specif|answer)"
+    r"|\bno (mention|information)\b|\bnot (mentioned|stated|specified|provided)\b",
+    re.IGNORECASE,
+)
+_CERTAIN = 3.0  # log-odds: beyond that a small model's certainty means nothing
+
+
+def signs(
+    question: str,
+    passages: Sequence[Passage],
+    read: Sequence[str],
+    yes: float,
+    stated: float = 0.5,
+    reply: str = "",
+) -> dict[str, float]:
+    """What speaks for an answer, by name: log-odds within ±3, the others from 0 to 1.
+
+    `read` is what the model read of the passages, `yes` its probability that they answer the
+    question, `stated` that they state `reply`.
+    """
+    held = content(" ".join(read))
+    asked = asked_content(question)
+    added = content(reply) - content(question)
+    foreign = bool(read) and language_of(question) != language_of(read[0])
+    return {
+        "yes": _log_odds(yes),
+        "coverage": max((p["scores"].get("coverage", 0.0) for p in passages), default=0.0),
+        "covered": _share(asked, held),
+        "names": _share(names(question), held),
+        "foreign": float(foreign),
+        "stated": _log_odds(stated),
+        "held": _share(added, held) if added else 0.0,
+    }
+
+
+def denies(reply: str) -> bool:
+    """Whether a reply begins by saying that the passages do not say it."""
+    return bool(_DENIES.search(reply.strip().split("\n")[0][:200]))
+
+
+def chance(stage: Stage, found: Mapping[str, float]) -> float:
+    """The probability that the passages answer the question, from its signs at a stage."""
+    fitted = _fitted()[stage]
+    score = fitted["bias"] + sum(w * found[name] for name, w in fitted["weights"].items())
+    return 1 / (1 + math.exp(-score))
+
+
+def enough(stage: Stage) -> float:
+    """The chance from which on the next step is worth taking: writing, and showing, an answer."""
+    return float(_fitted()[stage]["threshold"])
+
+
+async def yes_or_no(model: BaseChatModel, messages: list[AnyMessage]) -> float:
+    """How likely a model says yes; of one that gives no probabilities, what it says."""
+    probabilities = getattr(model, "aprobabilities", None)
+    if probabilities is not None:
+        chances: dict[str, float] = await probabilities(messages, ["yes", "no"])
+        return chances["yes"]
+    config: Any = {"tags": ["nostream"]}
+    reply = await model.ainvoke(messages, config)
+    return 0.95 if re.match(r"\W*(yes|네|예)\b", str(reply.text), re.IGNORECASE) else 0.05
+
+
+def answerable_prompt(read: Sequence[str], question: str) -> list[AnyMessage]:
+    """Asks whether these texts answer the question."""
+    return as_prompt(read, f"{question}\n\n{prompt('evidence')}")
+
+
+def stated_prompt(read: Sequence[str], question: str, reply: str) -> list[AnyMessage]:
+    """Asks whether these texts state this answer (Kadavath et al. 2022, P(True))."""
+    return as_prompt(read, f"{question}\n\n{prompt('stated').replace('{answer}', reply)}")
+
+
+@cache
+def _fitted() -> dict[str, Any]:
+    text = files(__package__).joinpath("evidence.json").read_text(encoding="utf-8")
+    weights: dict[str, Any] = json.loads(text)
+    return weights
+
+
+def _log_odds(p: float) -> float:
+    p = min(max(p, 1e-9), 1 - 1e-9)
+    return max(-_CERTAIN, min(_CERTAIN, math.log(p / (1 - p))))
+
+
+def _share(tokens: set[str], held: set[str]) -> float:
+    return len(tokens & held) / len(tokens) if tokens else 1.0

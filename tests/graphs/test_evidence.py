@@ -1,0 +1,61 @@
+"""The chance that passages answer a question: its signs, its fitted weights, its thresholds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+
+from graphs.evidence import Stage, chance, denies, enough, signs, yes_or_no
+from tests.graphs.scripted import Scripted
+
+QUESTION = "LoRA의 r 값은 일반적으로 어느 범위인가요?"
+TEXT = "r 값은 학습 능력을 조절한다. LoRA에서는 일반적으로 r=8~64 사이에서 설정한다."
+
+
+def found(yes: float, stated: float, coverage: float, text: str = TEXT) -> dict[str, float]:
+    passages: list[dict[str, Any]] = [{"text": text, "scores": {"coverage": coverage}}]
+    return signs(QUESTION, passages, [text], yes, stated, "LoRA의 r 값은 8~64 사이입니다.")
+
+
+@pytest.mark.parametrize("stage", ["read", "answered"])
+def test_good_evidence_is_enough_and_none_is_not(stage: Stage) -> None:
+    good = found(0.9, 0.8, 0.8)
+    bad = found(0.2, 0.1, 0.05, "고양이는 낮잠을 잔다.")
+    assert chance(stage, bad) < enough(stage) <= chance(stage, good) <= 1
+
+
+@pytest.mark.parametrize("stage", ["read", "answered"])
+def test_the_models_yes_and_the_coverage_speak_for_an_answer(stage: Stage) -> None:
+    middle = chance(stage, found(0.5, 0.5, 0.4))
+    assert chance(stage, found(0.8, 0.5, 0.4)) > middle
+    assert chance(stage, found(0.5, 0.5, 0.8)) > middle
+
+
+def test_nothing_found_is_a_low_chance_and_no_error() -> None:
+    assert chance("read", signs("왜?", [], [], 0.0)) < 0.5
+    assert 0 <= chance("answered", signs("", [], [], 1.0, 1.0, "")) <= 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "denied"),
+    [
+        ("이 질문의 답은 문서에 나와 있지 않습니다.", True),
+        ("관련 정보가 없습니다.", True),
+        ("The passages do not mention a licence.", True),
+        ("LoRA의 r 값은 8~64입니다.", False),
+        ("GPU 없이도 실행 가능합니다.", False),
+        ("It does not need a GPU.", False),
+    ],
+)
+def test_a_reply_that_says_nothing_was_found_is_no_answer(reply: str, denied: bool) -> None:
+    assert denies(reply) is denied
+
+
+@pytest.mark.parametrize(("said", "expected"), [("Yes.", 0.95), ("no", 0.05), ("네", 0.95)])
+async def test_a_model_without_probabilities_is_taken_at_its_word(
+    said: str, expected: float
+) -> None:
+    model = Scripted(replies=[AIMessage(said)])
+    assert await yes_or_no(model, [HumanMessage("?")]) == expected
