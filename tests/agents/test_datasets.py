@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from agents.datasets import Dataset, Order, Progress, make
-from agents.errors import DureError
+from agents.errors import DureError, ModelRefused
 from agents.mcp_config import own_servers
 from agents.pool import ServerPool
 from graphs.training_checks import REASONS, stands_in
@@ -274,11 +274,18 @@ def test_bad_rows_are_rejected_for_their_reasons_and_kept(home: Path) -> None:
     assert report["drafts"] == len(kept) + len(rejected)
 
 
+def test_a_text_that_the_model_refuses_costs_one_row_and_not_the_set(home: Path) -> None:
+    refusing = Composing(fails_at=2, failure=ModelRefused("no"))
+    made(home, replace(ORDER, limit=6), refusing)
+    rejected = lines(home / "datasets" / "orchards" / "rejected.jsonl")
+    assert [draft["reason"] for draft in rejected].count("no_text") == 1
+
+
 def test_a_question_is_asked_once(home: Path) -> None:
     def spoil(text: str, what: str) -> str:
         return "How many hectares does Orchard Kolm have?" if what == "question" else text
 
-    made(home, replace(ORDER, kinds=("qa", "raft")), Composing(spoil=spoil))
+    made(home, replace(ORDER, kinds=("qa",)), Composing(spoil=spoil))
     folder = home / "datasets" / "orchards"
     queries = lines(folder / "beir" / "queries.jsonl")
     assert [query["text"] for query in queries] == ["How many hectares does Orchard Kolm have?"]

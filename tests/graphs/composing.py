@@ -13,7 +13,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 from langchain_core.runnables import Runnable, RunnableLambda
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 NAMES = (
     *("Alma", "Bronn", "Cetta", "Dorval", "Elmira", "Fosse", "Gandia", "Horta", "Ilmen", "Jarva"),
@@ -36,8 +36,11 @@ def orchard(n: int) -> str:
 class Composing(BaseChatModel):
     """Answers each task about an orchard. `spoil(text, what)` may change what it writes."""
 
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
     spoil: Callable[[str, str], str] = lambda text, what: text
     fails_at: int | None = None
+    failure: Exception = ConnectionError("the model went away")
     asked: list[str] = Field(default_factory=list)
 
     @property
@@ -51,7 +54,7 @@ class Composing(BaseChatModel):
         async def write(messages: list[BaseMessage]) -> dict[str, str]:
             self.asked.append(str(messages[-1].text))
             if len(self.asked) == self.fails_at:
-                raise ConnectionError("the model went away")
+                raise self.failure
             return {"text": self._write(str(messages[-1].text))}
 
         return RunnableLambda(write)
