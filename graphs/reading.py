@@ -44,23 +44,21 @@ def context_of(model: BaseChatModel) -> int:
 
 
 def counted(model: BaseChatModel, messages: Sequence[AnyMessage]) -> int:
-    """Tokens of these messages; estimated where a model's tokenizer cannot be had offline."""
-    try:
+    """Tokens of these messages: counted by the embedded model, estimated for any other.
+
+    LangChain counts for the others with a tokenizer that it would download first.
+    """
+    if hasattr(model, "context"):
         return model.get_num_tokens_from_messages(list(messages))
-    except Exception:  # each provider fails in its own way: no tiktoken file, no transformers
-        return count_tokens_approximately(messages, chars_per_token=1.5)
+    return count_tokens_approximately(messages, chars_per_token=1.5)
 
 
 def counter(model: BaseChatModel) -> Callable[[str], int]:
     """How many tokens a text is, by this model."""
 
-    def count(text: str) -> int:
-        try:
-            return model.get_num_tokens(text)
-        except Exception:
-            return int(len(text) / 1.5) + 1
-
-    return count
+    if hasattr(model, "context"):
+        return model.get_num_tokens
+    return lambda text: int(len(text) / 1.5) + 1
 
 
 async def method_for(
