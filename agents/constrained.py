@@ -22,6 +22,10 @@ _ANSWER = {
 }
 
 
+GIVEN = "(given)"
+"""What stands in a reply for a text that the request settles; whoever settled it puts it in."""
+
+
 def reply_schema(
     tools: Sequence[dict[str, Any]],
     tool_choice: str | None,
@@ -30,7 +34,8 @@ def reply_schema(
     """`anyOf` the tools, and an answer unless a tool is required.
 
     `tools` are OpenAI function dicts; `tool_choice` is None or "auto", "any" (or "required"), or
-    one tool's name. `settled` names, for each tool, arguments that the model need not write.
+    one tool's name. `settled` names, for each tool, arguments that the model need not write:
+    `GIVEN` stands for a required text, the others are left out.
     """
     named = [tool for tool in tools if tool["name"] == tool_choice]
     branches = [
@@ -43,9 +48,14 @@ def reply_schema(
 
 def _call_schema(tool: dict[str, Any], settled: Collection[str]) -> dict[str, Any]:
     arguments = _inline(tool.get("parameters") or {"type": "object", "properties": {}})
+    properties, required = arguments["properties"], arguments.get("required", [])
     for name in settled:
-        arguments["properties"].pop(name, None)
-    arguments["required"] = [n for n in arguments.get("required", []) if n not in settled]
+        # A text that the model expects to write next, it would write into the argument before it.
+        if name in required and properties.get(name, {}).get("type") == "string":
+            properties[name] = {"const": GIVEN}
+        else:
+            properties.pop(name, None)
+    arguments["required"] = [name for name in required if name in properties]
     arguments.setdefault("additionalProperties", False)
     return {
         "type": "object",

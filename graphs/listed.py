@@ -13,8 +13,8 @@ from typing import Any
 _ROLE = re.compile(
     r"(?P<true>y_?(true|test)|\btrue\b(?! ?(pos|neg))|truth|actual(ly)?|gold|expert|annotator"
     r"|(?<!predicted )\blabels?\b|\brefs?\b|references?|answers?(?= were)|\bhuman"
-    r"|정답|실제|참조|기준|레퍼런스|사람|모범|판정|진단)"
-    r"|(?P<predicted>y_?pred|\bpred\w*|guess\w*|\bmodel\b|systems?\b|outputs?|hyp\w*|candidates?|\bmt\b"
+    r"|정답|실제|참조|기준|레퍼런스|사람|모범|판정|진단|recruiter|reviewer|\breal\b)"
+    r"|(?P<predicted>y_?pred|\bpred\w*|guess\w*|\bmodel\b|screener|classifier|detector|systems?\b|outputs?|hyp\w*|candidates?|\bmt\b"
     r"|예측|추측|모델|번역|출력|후보|시스템|생성)",
     re.IGNORECASE,
 )
@@ -30,7 +30,10 @@ _SAID = re.compile(
 )
 _HEAD = re.compile(r"^\W*(?P<role>[^:：\]\n]{2,30}?)\s*(?:\([^)\n]*\))?\s*[:：\]]\W*$")
 _LISTED = re.compile(r"^\W*(?P<name>[^=:：,\[\n]{1,30}?)\s*[=:：]\s*(?P<items>\S.*)$", re.M)
-_NUMBER = re.compile(r"^\s*(?:\d{1,3}[.)]|[-*•])\s+")
+_NUMBER = re.compile(r"^\s*(?:\d{1,3}[.)]|[-*•])\s+")  # of an item
+_SLASHED = re.compile(r"(?:[^\s/]+/){2,}[^\s/]+")
+_BARE_HEAD = re.compile(r"^\W*(?P<role>[^\s,:：.]{2,12})\W*$")
+_SAME_LINE = re.compile(r"\s+[/|]\s+(?=[^\d\n]{2,20}?\d+\s*[:：])")
 _CELL = re.compile(r"\s*[,\t|]\s*")
 
 Lists = tuple[list[Any], list[str]]
@@ -39,7 +42,16 @@ Lists = tuple[list[Any], list[str]]
 
 def listed(request: str) -> Lists | None:
     """The true and the predicted list of a request, or None where that is not plain to see."""
-    readers = (_pairs, _columns, _numbered, _alternating, _blocks, _named, _labelled)
+    readers = (
+        _pairs,
+        _columns,
+        _numbered,
+        _alternating,
+        _blocks,
+        _named,
+        _slashed,
+        _labelled,
+    )
     return next((lists for reader in readers if (lists := reader(request))), None)
 
 
@@ -49,8 +61,9 @@ def headed(request: str) -> Lists | None:
     current: list[str] | None = None
     for line in request.splitlines():
         head = _HEAD.match(line)
-        if head:
-            role = _role(head["role"])
+        bare = _BARE_HEAD.match(line)
+        role = _role((head or bare)["role"]) if head or bare else None  # type: ignore[index]
+        if head or role:
             current = found[role] if role else None
         elif current is not None and line.strip():
             current.append(_NUMBER.sub("", line).strip(" -*\"'"))
@@ -66,13 +79,24 @@ def _pairs(request: str) -> Lists | None:
     rows = [(_NUMBER.sub("", a).strip(), b.strip()) for a, b in found]
     heads = [row for row in rows[:1] if _role(row[0])]
     rows = rows[len(heads) :]
+    if len(rows) < 2 and len(heads) == 1:
+        return None
+    if len(first := {row[0].split()[0] for row in (*heads, *rows)}) == 1 and _role(*first):
+        # Each row tells its roles: "정답 배송 → 예측 배송".
+        rows = [(_after_word(a), _after_word(b)) for a, b in (*heads, *rows)]
+        roles = [_role(*first)]
+    else:
+        roles = [_role(heads[0][0])] if heads else [_kind(m) for m in _ROLE.finditer(request)]
     if len(rows) < 2:
         return None
-    roles = [_role(heads[0][0])] if heads else [_kind(m) for m in _ROLE.finditer(request)]
     fitted = _fit(*([row[i] for row in rows] for i in (0, 1)))
     if not fitted or not roles:
         return None
     return fitted if roles[0] == "true" else (fitted[1], fitted[0])
+
+
+def _after_word(cell: str) -> str:
+    return cell.split(maxsplit=1)[-1]
 
 
 def _columns(request: str) -> Lists | None:
@@ -93,7 +117,7 @@ def _columns(request: str) -> Lists | None:
 def _numbered(request: str) -> Lists | None:
     """`reference 1: ...` and `output 1: ...`, each in a line of its own."""
     found: dict[str, dict[int, str]] = {"true": {}, "predicted": {}}
-    for line in _NUMBERED.finditer(request):
+    for line in _NUMBERED.finditer(_SAME_LINE.sub("\n", request)):
         if role := _role(line["role"]):
             found[role][int(line["number"])] = line["text"].strip().strip("\"'")
     true, predicted = found["true"], found["predicted"]
@@ -138,6 +162,19 @@ def _named(request: str) -> Lists | None:
         lists.reverse()
     (_, true), (_, predicted) = lists
     return (true, predicted) if len(true) == len(predicted) else None
+
+
+def _slashed(request: str) -> Lists | None:
+    """`real a/b/a guessed a/a/b`: two runs of one length, each after the word for its role."""
+    runs = list(_SLASHED.finditer(request))[-2:]
+    if len(runs) != 2:
+        return None
+    told = [request[: runs[0].start()], request[runs[0].end() : runs[1].start()]]
+    roles = [[_kind(match) for match in _ROLE.finditer(words)][-1:] for words in told]
+    lists = [run[0].split("/") for run in runs]
+    if len(lists[0]) != len(lists[1]) or not roles[1] or roles[0] == roles[1]:
+        return None
+    return (lists[1], lists[0]) if roles[1] == ["true"] else (lists[0], lists[1])
 
 
 def _labelled(request: str) -> Lists | None:

@@ -9,9 +9,11 @@ _QUOTED = re.compile(
     re.DOTALL,
 )
 _SYMBOLS = re.compile(r"[\\\[\](){}^$*+.|]")
-_UNMISTAKABLE = re.compile(r"\\[dwsDWS]|\[[^\]]+\][+*?{]|\)[+*?{]|^\^.+\$$")
+_UNMISTAKABLE = re.compile(r"\\[dwsDWS]|\[[^\]]+\][+*?{]|\[\^?\w-\w\S*\]|\)[+*?{]|^\^.+\$$")
 """What stands in patterns and hardly ever in other quoted text."""
 
+_PROSE = re.compile(r"[가-힣]\s|\s[가-힣]|[A-Za-z]{2,}[,.:]?\s|\s[A-Za-z]{2,}")
+_REFERS = re.compile(r"\\\d|\\g<")
 _TITLE = re.compile(
     r"^(글|본문|문장|문자열|텍스트|원문|내용|로그|text|string|input|log)\s*[:：]\s*", re.IGNORECASE
 )
@@ -30,7 +32,16 @@ def quotes_in(request: str) -> list[Quote]:
 def given_pattern(request: str) -> str | None:
     """The pattern that the request gives, where it is unmistakable and the only one."""
     quoted = [text for _, text in quotes_in(request) if _is_pattern(text)]
-    given = quoted or _bare(request.split())
+    lines = [line.strip() for line in request.splitlines()]
+    whole = [line for line in lines if _is_pattern(line) and not _PROSE.search(line)]
+    given = quoted or whole or _bare(request.split())
+    return given[0] if len(given) == 1 else None
+
+
+def given_replacement(request: str) -> str | None:
+    """The one quoted text that refers to groups (`\\2 \\1`), which only a replacement does."""
+    given = [text for _, text in quotes_in(request) if _REFERS.search(text)]
+    given = [text for text in given if not _is_pattern(text)]
     return given[0] if len(given) == 1 else None
 
 
@@ -55,7 +66,12 @@ def _bare(words: list[str]) -> list[str]:
         )
         if has and not before and not after
     ]
-    return [word for word in alone if _is_pattern(word) and not _ENDS.search(word)]
+    return [
+        word
+        for word in alone
+        if _is_pattern(word)
+        and (not _ENDS.search(word) or (word.endswith((")?", "]?")) and word != words[-1]))
+    ]
 
 
 def _is_pattern(text: str) -> bool:

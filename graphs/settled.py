@@ -6,15 +6,30 @@ it reads. A model that writes less is also faster and cannot lose its place.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from graphs.date_formats import date_change
 from graphs.listed import listed
-from graphs.quoted import given_pattern, given_text
+from graphs.quoted import given_pattern, given_replacement, given_text
 from graphs.tool_rules import ruled_arguments
 
 _LISTS = (("y_true", "y_pred"), ("references", "candidates"))
+
+
+_LABEL = 24  # characters; what is longer is no label
+_JUDGED = "classification"
+
+
+def implied_tool(known: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The tool that the data alone asks for, given what is settled of each: two lists of labels."""
+    lists = known.get(_JUDGED, {})
+    true, predicted = lists.get("y_true"), lists.get("y_pred")
+    if not true or not predicted or any(isinstance(label, list) for label in true):
+        return None
+    labels = [*true, *predicted]
+    few = len({*labels}) * 2 <= len(labels) and all(len(label) <= _LABEL for label in labels)
+    return _JUDGED if few else None
 
 
 def settled(tool: str, names: Collection[str], request: str) -> dict[str, Any]:
@@ -27,6 +42,9 @@ def settled(tool: str, names: Collection[str], request: str) -> dict[str, Any]:
     for true, predicted in _LISTS:
         if true in names and predicted in names and (lists := listed(request)):
             found |= {true: lists[0], predicted: lists[1]}
-    if "replacement" in names and "pattern" not in found:
-        found |= date_change(request)
+    if "replacement" in names:
+        if "pattern" not in found:
+            found |= date_change(request)
+        elif replacement := given_replacement(request):
+            found["replacement"] = replacement
     return found | ruled_arguments(tool, request)

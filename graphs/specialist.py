@@ -24,7 +24,7 @@ from langgraph.config import get_stream_writer
 
 from graphs.language import Language, language_of, strays_from
 from graphs.limits import STOPPED, FinishOnResult, KeepLimits, rejected, this_run
-from graphs.settled import settled
+from graphs.settled import implied_tool, settled
 from graphs.state import Step, Turn
 from graphs.tool_calls import ASKED, AnnounceToolCalls, steps_of
 from graphs.tool_rules import ruled_tool
@@ -191,7 +191,7 @@ class GuideTheModel(AgentMiddleware):
         """A call of the tool that is asked for; where the request settles it, without the model."""
         offered = {tool.name: tool for tool in request.tools if isinstance(tool, BaseTool)}
         known = {name: settled(name, tool.args, asked) for name, tool in offered.items()}
-        ruled = ruled_tool(self._agent, asked)
+        ruled = ruled_tool(self._agent, asked) or implied_tool(known)
         if ruled not in offered:
             ruled = None
         elif set(_required(offered[ruled])) <= known[ruled].keys():

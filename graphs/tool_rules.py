@@ -22,6 +22,9 @@ _NARROWED = re.compile(
 )
 """A request that gives a pattern or asks for only some of the things it names."""
 
+_BEGINS = re.compile(r"시작\S*|\b(start|begin)\w*|which", re.IGNORECASE)
+"""What narrows a thing for other tools, and for `match` only names what it does."""
+
 
 def ruled_tool(agent: str, request: str) -> str | None:
     """The tool that the request's words settle for this agent, or None."""
@@ -50,11 +53,12 @@ def ruled_arguments(tool: str, request: str) -> dict[str, Any]:
             settled[rule["argument"]] = rule["value"]
         elif request.count(found["value"]) > 1:  # among the values too, not only in the asking
             settled[rule["argument"]] = found["value"]
-    if not _NARROWED.search(request):
+    narrowed = _BEGINS.sub("", request) if tool == "match" else request
+    if not _NARROWED.search(narrowed):
         named = [
             rule
             for rule in _rules()["known"]
-            if tool in rule.get("tools", ["findall", "search"])
+            if tool in rule.get("tools", ["findall", "search", "match"])
             and re.search(rule["pattern"], asked, re.IGNORECASE)
         ]
         if len(named) == 1:

@@ -11,7 +11,7 @@ import pytest
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, Field
 
-from agents.constrained import ReplyReader, describe_tools, reply_schema
+from agents.constrained import GIVEN, ReplyReader, describe_tools, reply_schema
 
 
 class Mode(StrEnum):
@@ -90,8 +90,9 @@ def test_a_tool_without_parameters_takes_none() -> None:
 
 
 def test_settled_arguments_are_not_written() -> None:
-    schema = reply_schema(TOOLS, "search", {"search": ["query"]})
-    assert accepts(schema, {"tool": "search", "arguments": {"top": 3}})
+    schema = reply_schema(TOOLS, "search", {"search": ["query", "top"]})
+    assert accepts(schema, {"tool": "search", "arguments": {"query": GIVEN}})
+    assert not accepts(schema, {"tool": "search", "arguments": {"query": GIVEN, "top": 3}})
     assert not accepts(schema, CALL)
     assert accepts(reply_schema(TOOLS, "any", {"ping": []}), CALL)
 

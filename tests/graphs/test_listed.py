@@ -33,6 +33,11 @@ TRUE, PREDICTED = ["a", "b", "a"], ["a", "a", "b"]
         "내 분류기: a, a, b\n정답: a, b, a",
         "정확도는? (실제 → 예측)\n1. a → a\n2. b → a\n3. a → b",
         "One BLEU.\n\nSystem output:\n1. a\n2. a\n3. b\n\nReferences:\n1. a\n2. b\n3. a",
+        "혼동되는 것을 표로.\n1) 정답 a → 예측 a\n2) 정답 b → 예측 a\n3) 정답 a → 예측 b",
+        "출력\n- a\n- a\n- b\n\n정답\n- a\n- b\n- a",
+        "시스템 1: a / 참조 1: a\n시스템 2: a / 참조 2: b\n시스템 3: b / 참조 3: a",
+        "as a matrix pls. real a/b/a guessed a/a/b",
+        "| recruiter | screener |\n|---|---|\n| a | a |\n| b | a |\n| a | b |",
         "| 번호 | 실제 | 모델 |\n|---|---|---|\n| 1 | a | a |\n| 2 | b | a |\n| 3 | a | b |",
     ],
 )

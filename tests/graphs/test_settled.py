@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import BaseTool, tool
 from langgraph.graph import END, START, StateGraph
 
-from graphs.settled import settled
+from graphs.settled import implied_tool, settled
 from graphs.specialist import Expertise, build_specialist
 from graphs.state import Turn
 from graphs.worked import WorkedExamples
@@ -118,3 +118,36 @@ def test_dates_change_from_one_named_order_into_another(
 def test_dates_without_two_orders_settle_nothing() -> None:
     assert "pattern" not in settled("replace", ["replacement"], "hide dates like YYYY-MM-DD")
     assert "pattern" not in settled("replace", ["replacement"], "YYYY-MM-DD to YYYY-MM-MM")
+
+
+def test_the_replacement_that_the_request_quotes_is_taken() -> None:
+    names = ["pattern", "replacement", "text"]
+    asked = "Find `(\\w+), (\\w+)` and replace with `\\2 \\1` below.\n\nOkafor, Ada"
+    found = settled("replace", names, asked)
+    assert (found["pattern"], found["replacement"]) == (r"(\w+), (\w+)", r"\2 \1")
+    assert "replacement" not in settled("replace", names, r"mask `\d{4}` with ****")
+
+
+@pytest.mark.parametrize(
+    ("request_text", "pattern"),
+    [
+        ("what does it do?\n\n^(?:\\+?1[-. ]?)?(\\d{3})$", r"^(?:\+?1[-. ]?)?(\d{3})$"),
+        ("확인 부탁: [1-6]-(?:[1-9]|1[0-2])\n맞음: 1-3", "[1-6]-(?:[1-9]|1[0-2])"),
+        (r"does v\d+(\.\d+)? accept v1.0?", r"v\d+(\.\d+)?"),
+        ("[spam] is a [tag] in this line\nand so on", None),
+    ],
+)
+def test_a_bare_pattern_is_seen_for_what_it_is(request_text: str, pattern: str | None) -> None:
+    assert settled("explain", ["pattern"], request_text).get("pattern") == pattern
+
+
+def test_two_lists_of_labels_ask_for_their_scores() -> None:
+    names = ["y_true", "y_pred"]
+    asked = 'true = ["a", "b", "b"]\npred = ["a", "b", "a"]\n\nmacro F1?'
+    assert implied_tool({"classification": settled("classification", names, asked)}) == (
+        "classification"
+    )
+    sentences = "번역 1: 나는 간다\n번역 2: 비가 온다\n정답 1: 나는 가\n정답 2: 비가 와"
+    known = {"classification": settled("classification", names, sentences)}
+    assert known["classification"] and implied_tool(known) is None
+    assert implied_tool({"classification": {}}) is None

@@ -57,6 +57,14 @@ def test_words_settle_the_tool(agent: str, asked: str, tool: str | None) -> None
         ("from_counts", "TP=1,042 FP=8, 위음성 13", {"tp": 1042, "fp": 8, "fn": 13}),
         ("split", "split at commas", {"maxsplit": 0, "flags": ""}),
         ("split", "split at the first comma only", {"flags": ""}),
+        ("split", "쉼표에서 앞에서 두 번만 나눠줘", {"maxsplit": 2, "flags": ""}),
+        ("split", "split at commas, only once", {"maxsplit": 1, "flags": ""}),
+        (
+            "from_counts",
+            "120 alerts: 90 of them turned out to be real, the other 30 were false alarms, and "
+            "we found 15 cases it never flagged",
+            {"tp": 90, "fp": 30, "fn": 15},
+        ),
         (
             "from_counts",
             "불량 90개 중 81개는 잡아냈고 9개는 놓쳤습니다. 멀쩡한 제품 12개를 불량이라고 잘못 "
@@ -107,3 +115,9 @@ def test_things_known_by_name_are_found_also_before_a_particle(
 ) -> None:
     pattern = ruled_arguments("findall", asked)["pattern"]
     assert [match[0] for match in re.finditer(pattern, text)] == found
+
+
+def test_a_thing_at_the_beginning_is_still_known_by_name() -> None:
+    asked = "does this line begin with a date in the form YYYY-MM-DD?"
+    assert re.match(ruled_arguments("match", asked)["pattern"], "2024-09-30T22:10:04Z worker-3")
+    assert "pattern" not in ruled_arguments("findall", asked)
