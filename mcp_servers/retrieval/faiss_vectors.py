@@ -24,7 +24,8 @@ _NEIGHBOURS = 32  # edges of a node of the graph
 _CONSTRUCTION = 200  # candidates looked at when a node is put into the graph
 _SEARCH = 128  # and when it is searched
 _PROBES = 16  # clusters that a search looks into
-_PER_CLUSTER = 39  # vectors that FAISS wants to learn a cluster from
+_PER_CLUSTER = 39  # vectors that FAISS wants at least to learn a cluster from
+_SAMPLED = 64  # and those that it gets where there are more
 
 
 class FaissVectors:
@@ -141,11 +142,11 @@ class FaissVectors:
 
     def _sample(self, size: int) -> NDArray[np.float32]:
         """Vectors to learn clusters from, from all over the index."""
-        ids = sorted(self._store.chunk_ids())
-        step = max(1, size // (256 * max(1, self._index.nlist)))
-        _, vectors = next(self._batches(ids[::step][:_AT_ONCE]))
-        sample: NDArray[np.float32] = vectors
-        return sample
+        import numpy as np
+
+        step = max(1, size // (_SAMPLED * int(self._index.nlist)))
+        ids = sorted(self._store.chunk_ids())[::step]
+        return np.concatenate([vectors for _, vectors in self._batches(ids)])
 
     def _owners(self) -> dict[int, int]:
         if not self._documents:

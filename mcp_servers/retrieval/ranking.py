@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -93,8 +93,9 @@ def rank(
     first = _LEXICAL_SHARE * matched + (1 - _LEXICAL_SHARE) * near
     order = np.argsort(-first, kind="stable")
     sentence = np.zeros(len(rows), np.float32)
+    wanted = _rarities(question_terms(query), index)
     for at in order[:_READ]:
-        sentence[at] = best_sentence(query, texts[at], index)
+        sentence[at] = _best_sentence(wanted, texts[at])
     feedback = np.zeros(len(rows), np.float32)
     topical = 0.0
     if not HANGUL.search(query):
@@ -106,18 +107,17 @@ def rank(
     return Evidence(matched, near, sentence, feedback, fused)
 
 
-def best_sentence(query: str, text: str, index: LexicalIndex) -> float:
-    """The largest share of the question's terms, weighted by rarity, in one sentence of a text.
+def _best_sentence(wanted: Mapping[str, float], text: str) -> float:
+    """The largest share of some terms, weighted by rarity, in one sentence of a text.
 
     Terms are looked for as they stand, which finds a stem or a pair of syllables within its word.
     """
-    wanted = _rarities(question_terms(query), index)
     total = sum(wanted.values())
     if not total:
         return 0.0
-    sentences = _SENTENCE.split(text.lower())
     held = (
-        sum(weight for term, weight in wanted.items() if term in sentence) for sentence in sentences
+        sum(weight for term, weight in wanted.items() if term in sentence)
+        for sentence in _SENTENCE.split(text.lower())
     )
     return max(held, default=0.0) / total
 

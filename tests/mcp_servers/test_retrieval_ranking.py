@@ -10,7 +10,7 @@ import pytest
 from mcp_servers.retrieval.analysis import Terms, question_terms, terms, tokens
 from mcp_servers.retrieval.diversity import mmr
 from mcp_servers.retrieval.lexical import LexicalIndex
-from mcp_servers.retrieval.ranking import best_sentence, first_ranking, rank
+from mcp_servers.retrieval.ranking import first_ranking, rank
 
 
 def index_of(*texts: str) -> LexicalIndex:
@@ -104,10 +104,9 @@ def test_words_that_stand_together_beat_words_from_everywhere() -> None:
     apart = "세종은 조선의 왕이다. 한글은 널리 쓰인다. 1443년에는 비가 왔다. 집을 만들었다."
     index = index_of(together, apart, "다른 글이다.", "또 다른 글이다.")
     query = "세종이 한글을 만든 것은 1443년인가?"
-    assert best_sentence(query, together, index) > best_sentence(query, apart, index)
-    assert best_sentence(query, "", index) == 0.0
     near = np.float32([0.5, 0.5, 0.5, 0.5])
     found = rank(query, index, np.arange(4), [together, apart, "", ""], near, near)
+    assert found.sentence[0] > found.sentence[1] > found.sentence[2] == 0
     assert found.fused.argmax() == 0
 
 
