@@ -11,6 +11,8 @@ from tests.agents.terminal import CTRL_C, CTRL_D, ENTER, Terminal, terminal
 from tests.agents.test_chat import LONG, documents
 from tests.conftest import Dure
 
+pytestmark = pytest.mark.slow  # processes, waited for
+
 PROMPT = "❯\x08"  # drawn anew; the echo of a finished line has no such step back
 
 
@@ -50,7 +52,6 @@ def test_markdown_is_drawn_and_no_color_keeps_it_plain(dure: Dure) -> None:
             assert screen.ends() == 0
 
 
-@pytest.mark.slow
 def test_ctrl_c_stops_the_answer_and_the_chat_goes_on(small: Dure) -> None:
     with terminal(small, "chat", "--agent", "chat") as screen:
         screen.expect(PROMPT)
@@ -81,7 +82,6 @@ def remove(screen: Terminal, name: str) -> None:
     screen.type(f"remove {name} from the index" + ENTER)
 
 
-@pytest.mark.slow
 def test_a_destructive_tool_asks_and_no_ctrl_c_and_yes_are_obeyed(indexed: Dure) -> None:
     question = r"Run remove\([^)]*\bold\.md[^)]*\)\? \[y\]es \[n\]o \[e\]dit \[a\]lways:"
     with terminal(indexed, "chat", "--agent", "rag") as screen:
@@ -106,7 +106,6 @@ def test_a_destructive_tool_asks_and_no_ctrl_c_and_yes_are_obeyed(indexed: Dure)
     assert [row["title"] for row in documents(indexed)] == ["older.md"]
 
 
-@pytest.mark.slow
 def test_always_holds_at_once_and_in_the_next_chat(indexed: Dure) -> None:
     with terminal(indexed, "chat", "--agent", "rag") as screen:
         remove(screen, "old.md")

@@ -16,6 +16,8 @@ from mcp_servers import jobs
 from mcp_servers.serving import EngineError
 from tests.conftest import ROOT, environment, eventually
 
+pytestmark = pytest.mark.slow  # processes, waited for
+
 COUNTING = "tests.mcp_servers.counting"
 LONG = {"total": 100_000, "pause": 0.01}
 
