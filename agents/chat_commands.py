@@ -157,10 +157,7 @@ async def _follow(chat: Chat, job: str) -> None:
         raise
     if state["error"]:
         raise DureError(state["error"])
-    result = state["result"] or {}
-    chat.say("indexed", documents=len(result.get("indexed", [])))
-    for skipped in result.get("skipped", []):
-        chat.say("skipped", path=skipped["path"], reason=skipped["reason"])
+    chat.show(agents()["rag"].renderers["job"](state, chat.language))
 
 
 async def _export(chat: Chat, words: list[str]) -> bool:

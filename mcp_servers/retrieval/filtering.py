@@ -60,10 +60,10 @@ def allowed(store: Store, snapshot: Snapshot, source: str | None, where: Where) 
 
 
 def matching(store: Store, source: str) -> list[DocumentRow]:
-    """The documents with this path, else with this file name. Raises `EngineError` for none."""
+    """The document with this path, else all with this file name. Raises `EngineError` for none."""
     rows = store.documents()
     wanted = composed(source).strip()
-    found = [row for row in rows if composed(row["source"]) == wanted]
+    found = [row for row in rows if wanted in map(composed, (row["source"], *row["other_paths"]))]
     found = found or [row for row in rows if row["title"].casefold() == wanted.casefold()]
     if not found:
         known = ", ".join(row["title"] for row in rows[:10]) or "none"

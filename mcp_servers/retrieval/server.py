@@ -12,7 +12,6 @@ from typing_extensions import TypedDict
 from mcp_servers import jobs
 from mcp_servers.retrieval import embedding, indexing, listing, reading, searching
 from mcp_servers.retrieval.chunking import CHUNK_SIZE, OVERLAP, Chunking
-from mcp_servers.retrieval.cleaning import composed
 from mcp_servers.retrieval.files import Patterns, found_files
 from mcp_servers.retrieval.filtering import Where
 from mcp_servers.retrieval.results import Found, PageText, Reading
@@ -154,8 +153,7 @@ def remove(source: Source, index: Index = "default") -> Removed:
     """Take a document out of the index, under all its paths. The files themselves stay."""
     store = Store(index)
     store.must_exist()
-    by_other_path = (row for row in store.documents() if composed(source) in row["other_paths"])
-    document = next(by_other_path, None) or reading.the_one(store, source)
+    document = reading.the_one(store, source)
     with store.writer_lock() as mine:
         if not mine:
             raise EngineError(

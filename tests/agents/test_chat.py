@@ -70,7 +70,7 @@ class TestCommands:
         lines = ["/docs", "/docs add '내 메모.md'", "/docs", "/docs remove '내 메모.md'", "/docs x"]
         said = dure("chat", stdin="\n".join(lines) + "\n").stdout
         assert said.startswith("No documents are indexed yet.")
-        assert "Indexed 1 documents." in said
+        assert "done 1/1" in said and "indexed 1" in said
         assert re.search(r"^내 메모\.md \| - \| 1 ", said, re.MULTILINE)
         assert "Removed `" in said
         assert said.rstrip().endswith("Use `/docs`, `/docs add PATH…` or `/docs remove NAME`.")
