@@ -46,7 +46,6 @@ _SIGNS: dict[Stage, tuple[str, ...]] = {
 }
 _STRENGTH = 1.0  # inverse of the L2 penalty
 _KEEP = 0.98  # share of the answerable that must pass the first stage
-_REFUSED = 0.92  # share of the unanswerable that must be refused
 
 Case = dict[str, Any]
 
@@ -151,10 +150,10 @@ def _fit(stage: Stage, found: Sequence[dict[str, float]], truth: list[bool]) -> 
     chances = cross_val_predict(model, table, target, cv=folds, method="predict_proba")[:, 1]
     if stage == "read":
         threshold = float(np.quantile(chances[target], 1 - _KEEP)) - 0.02
-    else:  # the lowest that refuses enough: an answer without a quote is refused besides
+    else:  # where the worse of the two errors is least; the middle, where that is a range
         steps = np.linspace(0.2, 0.8, 61)
-        refused = np.array([(chances[~target] < step).mean() for step in steps])
-        threshold = float(steps[refused >= _REFUSED][0])
+        worse = [max((chances[target] < t).mean(), (chances[~target] >= t).mean()) for t in steps]
+        threshold = float(np.median(steps[np.isclose(worse, min(worse))]))
     model.fit(table, target)
     print(f"\n{stage}: area under the curve {roc_auc_score(target, chances):.3f}, cross-validated")
     for place, name in enumerate(names):
