@@ -21,7 +21,9 @@ from agents.settings import load_settings
 from evals.reports import cases, share
 
 Case = dict[str, Any]
-_CASES = "lesson_plan_questions"
+_CASES = "lesson_plan_held_out"  # written by someone who knew no prompt and no threshold
+_REFUSED = 0.9  # share of the unanswerable that must be refused, at least
+_WRONGLY = 0.1  # share of the answerable that may be
 
 
 @dataclass
@@ -53,7 +55,7 @@ class _Counts:
 
 
 def main(model: str, limit: int | None) -> bool:
-    """Print each answer's fate and the shares; True unless a quote is not verbatim."""
+    """Print each answer's fate and the shares; True if all targets are reached."""
     return asyncio.run(_run(model, evenly(cases(_CASES), limit)))
 
 
@@ -83,7 +85,11 @@ async def _run(model: str, asked: Sequence[Case]) -> bool:
             print(f"{mark} {answer['seconds']:5.1f} s {pages} {case['question']}")
             print(f"      {answer['answer'].splitlines()[0][:160]}", flush=True)
     print(counts.report())
-    return counts.verbatim == counts.quotes
+    return (
+        counts.verbatim == counts.quotes
+        and counts.rightly_refused >= _REFUSED * counts.unanswerable
+        and counts.wrongly_refused <= _WRONGLY * counts.answerable
+    )
 
 
 def _count(counts: _Counts, case: Case, answer: dict[str, Any]) -> bool:
