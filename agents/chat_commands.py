@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from agents.errors import DureError
 from agents.registry import agents
 from agents.session import new_thread
+from agents.tool_results import structured
 from prompts import prompt, say
 
 if TYPE_CHECKING:
@@ -118,16 +119,16 @@ async def _docs(chat: Chat, words: list[str]) -> bool:
     action = words[0] if words else "list"
     if action == "list":
         result = await pool.call("retrieval", "list_documents", {})
-        chat.show(renderers["list_documents"](_content(result), chat.language))
+        chat.show(renderers["list_documents"](structured(result), chat.language))
     elif action == "add" and len(words) > 1:
         for word in words[1:]:
             await pool.allow(Path(word))
         paths = [str(Path(word).expanduser().resolve()) for word in words[1:]]
-        started = _content(await pool.call("retrieval", "add", {"paths": paths}))
+        started = structured(await pool.call("retrieval", "add", {"paths": paths}))
         await _follow(chat, started["job"])
     elif action == "remove" and len(words) == 2:
         removed = await pool.call("retrieval", "remove", {"source": words[1]})
-        chat.show(renderers["remove"](_content(removed), chat.language))
+        chat.show(renderers["remove"](structured(removed), chat.language))
     else:
         chat.say("docs_usage")
     return True
@@ -185,14 +186,6 @@ async def _export(chat: Chat, words: list[str]) -> bool:
 
 async def _quit(chat: Chat, words: list[str]) -> bool:
     return False
-
-
-def _content(result: Any) -> Any:
-    """A tool's structured result; its error as a `DureError`."""
-    if result.isError:
-        text = " ".join(getattr(content, "text", "") for content in result.content)
-        raise DureError(text.partition(": ")[2] or text)
-    return result.structuredContent
 
 
 COMMANDS: dict[str, Command] = {

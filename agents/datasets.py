@@ -22,6 +22,7 @@ from typing_extensions import TypedDict
 
 from agents.dataset_report import write_out
 from agents.errors import DureError, ModelRefused, UsageError
+from agents.tool_results import structured
 from graphs.training_checks import question_key
 from graphs.training_data import Recipe, build_row_maker, planned, recipe_hash
 from graphs.training_passages import Library, data_hash, in_order
@@ -251,11 +252,7 @@ async def listed(pool: ServerPool, index: str, source: str | None) -> list[Sourc
     after: str | None = None
     while True:
         arguments = {"index": index, "source": source, "after_id": after, "limit": _LISTED}
-        answer = await pool.call("retrieval", "passages", arguments)
-        if answer.isError:
-            text = " ".join(getattr(content, "text", "") for content in answer.content)
-            raise DureError(text.removeprefix("Error executing tool passages: "))
-        page = answer.structuredContent or {}
+        page = structured(await pool.call("retrieval", "passages", arguments))
         found += page["passages"]
         after = page["next"]
         if after is None:

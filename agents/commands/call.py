@@ -36,6 +36,7 @@ async def _call(name: str, given: tuple[str, ...], no_wait: bool) -> None:
     from agents.mcp_config import foreign_servers, own_servers
     from agents.pool import ServerPool
     from agents.settings import load_settings
+    from agents.tool_results import structured, text_of
 
     settings = load_settings()
     server, dot, tool = name.partition(".")
@@ -57,13 +58,14 @@ async def _call(name: str, given: tuple[str, ...], no_wait: bool) -> None:
         arguments = parse_arguments(given, tools[tool].inputSchema)
         await _allow_paths(pool, arguments)
         result = await pool.call(server, tool, arguments)
-        text = "\n".join(t for c in result.content if (t := getattr(c, "text", None)))
-        if result.isError:
-            raise DureError(text.removeprefix(f"Error executing tool {tool}: "))
-        shown: Any = result.structuredContent
+        shown = structured(result)
         if shown and "job" in shown and shown.get("status") == "running" and not no_wait:
             shown = await follow(pool, server, shown["job"])
-        click.echo(json.dumps(shown, ensure_ascii=False, indent=2) if shown is not None else text)
+        click.echo(
+            json.dumps(shown, ensure_ascii=False, indent=2)
+            if shown is not None
+            else text_of(result)
+        )
         if shown and shown.get("error"):
             raise DureError(str(shown["error"]))
 

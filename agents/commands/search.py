@@ -49,16 +49,13 @@ async def _search(arguments: dict[str, Any], explain: bool, as_json: bool) -> No
     from agents.mcp_config import own_servers
     from agents.pool import ServerPool
     from agents.settings import load_settings
+    from agents.tool_results import structured
 
     settings = load_settings()
     async with ServerPool(
         own_servers(settings.home), logs=settings.home / "logs", timeout=settings.tool_timeout
     ) as pool:
-        result = await pool.call("retrieval", "search", arguments)
-        if result.isError:
-            text = "\n".join(t for c in result.content if (t := getattr(c, "text", None)))
-            raise DureError(text.removeprefix("Error executing tool search: "))
-    found = result.structuredContent or {}
+        found = structured(await pool.call("retrieval", "search", arguments))
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
         return

