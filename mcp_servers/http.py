@@ -9,7 +9,7 @@ from typing import Any
 
 from mcp.server.fastmcp import FastMCP
 
-from mcp_servers.serving import EngineError
+from mcp_servers.errors import EngineError
 
 
 def address(transport: str, host: str, port: int) -> str:

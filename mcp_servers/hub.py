@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from mcp.server.fastmcp import FastMCP
 
 from mcp_servers.catalog import SERVERS
-from mcp_servers.serving import Engine, EngineError, build
+from mcp_servers.errors import EngineError
+from mcp_servers.serving import Engine, build
 
 
 def load(name: str) -> Engine:

@@ -21,8 +21,8 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
+from mcp_servers.errors import EngineError
 from mcp_servers.home import dure_home, write_atomically
-from mcp_servers.serving import EngineError
 
 Status = Literal["running", "done", "failed", "cancelled"]
 

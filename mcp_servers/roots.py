@@ -16,7 +16,7 @@ import anyio.from_thread
 from mcp.server.fastmcp import Context
 from mcp.types import ClientCapabilities, RootsCapability
 
-from mcp_servers.serving import EngineError
+from mcp_servers.errors import EngineError
 
 
 def allowed_folders(context: Context[Any, Any, Any] | None) -> list[Path]:

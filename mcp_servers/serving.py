@@ -27,10 +27,6 @@ AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 _MARK = "__dure_tool__"
 
 
-class EngineError(Exception):
-    """A failure that the caller can mend. Its message ends in what to do next."""
-
-
 @dataclass(frozen=True)
 class Engine:
     """One server's declaration: its name, what it is for, and its tools in listing order."""

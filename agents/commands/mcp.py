@@ -43,7 +43,8 @@ def command(
     from agents.mcp_face import add_ask
     from agents.settings import load_settings
     from mcp_servers import http, hub
-    from mcp_servers.serving import EngineError, run_stdio
+    from mcp_servers.errors import EngineError
+    from mcp_servers.serving import run_stdio
 
     names = _names(servers)
     settings = load_settings()

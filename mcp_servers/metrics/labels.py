@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from typing_extensions import TypedDict
 
-from mcp_servers.serving import EngineError
+from mcp_servers.errors import EngineError
 
 Label = str | int | float | bool
 

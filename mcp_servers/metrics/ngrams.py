@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing_extensions import TypedDict
 
+from mcp_servers.errors import EngineError
 from mcp_servers.metrics.tokens import Unit, comparable, count_ngrams, spaced_words
-from mcp_servers.serving import EngineError
 
 
 class Ngram(TypedDict):

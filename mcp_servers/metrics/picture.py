@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from mcp_servers.errors import EngineError
 from mcp_servers.home import dure_home
-from mcp_servers.serving import EngineError
 
 FONT_PACKAGE = "koreanize-matplotlib"  # carries NanumGothic (SIL Open Font License)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing_extensions import TypedDict
 
+from mcp_servers.errors import EngineError
 from mcp_servers.metrics.labels import Scores
 from mcp_servers.metrics.tokens import Unit, comparable, rouge_tokens
-from mcp_servers.serving import EngineError
 
 # ROUGE-L fills a table of one cell a pair of tokens: 0.15 s and 13 MB a million.
 MAX_TOKEN_PAIRS = 9_000_000

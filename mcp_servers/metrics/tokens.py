@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-from mcp_servers.serving import EngineError
+from mcp_servers.errors import EngineError
 
 Unit = Literal["words", "characters"]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 from typing_extensions import TypedDict
 
+from mcp_servers.errors import EngineError
 from mcp_servers.metrics.derivation import derive
 from mcp_servers.metrics.tokens import comparable, comparable_all, has_hangul
-from mcp_servers.serving import EngineError
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU, BLEUScore

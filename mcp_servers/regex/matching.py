@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+from mcp_servers.errors import EngineError
 from mcp_servers.regex.results import Match, Matches, OneMatch, Parts, Replaced, Verification
 from mcp_servers.regex.sandbox import SANDBOX, SECONDS_PER_CHARACTER, TIME_LIMIT_SECONDS
-from mcp_servers.serving import EngineError
 
 MOST_TEXT_CHARACTERS = 10_000_000
 MOST_PATTERN_CHARACTERS = 10_000

@@ -8,8 +8,8 @@ import sys
 import threading
 from typing import Any
 
+from mcp_servers.errors import EngineError
 from mcp_servers.regex import worker
-from mcp_servers.serving import EngineError
 
 TIME_LIMIT_SECONDS = 1.0
 SECONDS_PER_CHARACTER = 1e-7  # large texts take their time in any pattern: 10 MB one second more

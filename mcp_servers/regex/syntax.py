@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mcp_servers.serving import EngineError
+from mcp_servers.errors import EngineError
 
 Kind = Literal[
     "literal", "any", "class", "category", "anchor", "backreference", "bar", "ignored", "flags",

@@ -16,8 +16,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval.store import Store
-from mcp_servers.serving import EngineError
 
 if TYPE_CHECKING:
     from mcp_servers.retrieval.embedding import Vector

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from mcp_servers.serving import EngineError
+from mcp_servers.errors import EngineError
 
 CHUNK_SIZE = 500  # characters, the textbook's chunk_size
 OVERLAP = 100  # characters, the textbook's chunk_overlap

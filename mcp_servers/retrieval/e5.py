@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from mcp_servers.serving import EngineError
+from mcp_servers.errors import EngineError
 
 if TYPE_CHECKING:
     from mcp_servers.retrieval.embedding import Vector

@@ -10,7 +10,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
-from mcp_servers.serving import EngineError
+from mcp_servers.errors import EngineError
 
 if TYPE_CHECKING:
     import numpy as np

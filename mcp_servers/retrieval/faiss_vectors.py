@@ -10,8 +10,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval.store import Store
-from mcp_servers.serving import EngineError
 
 if TYPE_CHECKING:
     import numpy as np

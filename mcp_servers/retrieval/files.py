@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval.cleaning import composed
 from mcp_servers.retrieval.decoding import Unreadable, decoded
 from mcp_servers.retrieval.office import SAVE_AS, under_another_name
-from mcp_servers.serving import EngineError
 
 TEXT_SUFFIXES = frozenset({".txt", ".text", ".md", ".markdown", ".rst", ".log", ".org", ".adoc"})
 TEXT_SUFFIXES |= {".tex", ".csv", ".tsv", ".html", ".htm", ".xhtml"}

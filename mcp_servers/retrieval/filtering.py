@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import TypedDict
 
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval.cleaning import composed
 from mcp_servers.retrieval.snapshot import Snapshot
 from mcp_servers.retrieval.store import DocumentRow, Store
-from mcp_servers.serving import EngineError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,6 +14,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from mcp_servers import jobs
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval import embedding, snapshot
 from mcp_servers.retrieval.chunking import Chunking, chunk_spans
 from mcp_servers.retrieval.decoding import Unreadable
@@ -21,7 +22,6 @@ from mcp_servers.retrieval.embedding import Embedder
 from mcp_servers.retrieval.files import Document, read, sha256_of
 from mcp_servers.retrieval.store import Store, text_hash
 from mcp_servers.retrieval.vectors import vectors_of
-from mcp_servers.serving import EngineError
 
 BATCH = 16  # passages embedded between two looks at the cancel mark
 _REFRESH_SECONDS = 5.0  # how far Chroma may lag behind the store while the job runs

@@ -10,9 +10,9 @@ from itertools import islice
 
 from typing_extensions import TypedDict
 
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval.filtering import matching
 from mcp_servers.retrieval.store import Store
-from mcp_servers.serving import EngineError
 
 MAX_LISTED = 500
 

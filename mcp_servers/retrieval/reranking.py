@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from mcp_servers.serving import EngineError
+from mcp_servers.errors import EngineError
 
 _PAIRS_AT_ONCE = 8
 _lock = threading.Lock()

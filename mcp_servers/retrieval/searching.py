@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval import embedding, ranking
 from mcp_servers.retrieval.cleaning import composed
 from mcp_servers.retrieval.diversity import mmr
@@ -22,7 +23,6 @@ from mcp_servers.retrieval.results import Found, Scores, Searched, passage
 from mcp_servers.retrieval.snapshot import Snapshot, snapshot_of
 from mcp_servers.retrieval.store import Chunk, Store
 from mcp_servers.retrieval.vectors import vectors_of
-from mcp_servers.serving import EngineError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcp_servers.serving import EngineError
+from mcp_servers.errors import EngineError
 
 if TYPE_CHECKING:
     from mcp_servers.retrieval.embedding import Vector

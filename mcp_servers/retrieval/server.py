@@ -10,6 +10,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from mcp_servers import jobs
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval import embedding, indexing, listing, reading, searching
 from mcp_servers.retrieval.chunking import CHUNK_SIZE, OVERLAP, Chunking
 from mcp_servers.retrieval.files import Patterns, found_files
@@ -19,7 +20,7 @@ from mcp_servers.retrieval.searching import Mode, Request
 from mcp_servers.retrieval.store import DocumentRow, Store
 from mcp_servers.retrieval.vectors import checked
 from mcp_servers.roots import allowed_path
-from mcp_servers.serving import Engine, EngineError, run, tool
+from mcp_servers.serving import Engine, run, tool
 
 Index = Annotated[str, Field(description="Index name")]
 JobId = Annotated[str, Field(description="Id from add")]

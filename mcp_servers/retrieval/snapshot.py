@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval.analysis import Terms, terms
 from mcp_servers.retrieval.lexical import LexicalIndex
 from mcp_servers.retrieval.store import Store, text_hash
-from mcp_servers.serving import EngineError
 
 if TYPE_CHECKING:
     import numpy as np

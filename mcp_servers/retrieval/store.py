@@ -22,11 +22,11 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from mcp_servers.errors import EngineError
 from mcp_servers.home import dure_home
 from mcp_servers.retrieval.files import Document
 from mcp_servers.retrieval.paths import detach, drop_vectors
 from mcp_servers.retrieval.schema import VERSION, migrate
-from mcp_servers.serving import EngineError
 
 _AT_ONCE = 500  # parameters of one statement; SQLite's limit is 999 in old builds
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval.store import Store
-from mcp_servers.serving import EngineError
 
 if TYPE_CHECKING:
     from mcp_servers.retrieval.embedding import Vector

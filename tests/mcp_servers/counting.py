@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from mcp_servers.errors import EngineError
 from mcp_servers.jobs import Worker, work
-from mcp_servers.serving import EngineError
 
 
 def run(worker: Worker) -> dict[str, Any]:

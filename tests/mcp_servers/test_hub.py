@@ -7,7 +7,7 @@ from mcp.shared.memory import create_connected_server_and_client_session as conn
 
 from mcp_servers import hub
 from mcp_servers.catalog import SERVERS
-from mcp_servers.serving import EngineError
+from mcp_servers.errors import EngineError
 
 
 async def test_all_engines_are_mounted_with_their_names_before_each_tool() -> None:

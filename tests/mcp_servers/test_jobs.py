@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mcp_servers import jobs
-from mcp_servers.serving import EngineError
+from mcp_servers.errors import EngineError
 from tests.conftest import ROOT, environment, eventually
 
 pytestmark = pytest.mark.slow  # processes, waited for

@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import classification_report
 from sklearn.metrics import confusion_matrix as sklearn_matrix
 
+from mcp_servers.errors import EngineError
 from mcp_servers.metrics.labels import (
     MAX_MATRIX_LABELS,
     MAX_SAMPLES,
@@ -17,7 +18,6 @@ from mcp_servers.metrics.labels import (
     from_counts,
     markdown_table,
 )
-from mcp_servers.serving import EngineError
 
 
 def drawn(seed: int, names: list[str]) -> tuple[list[str], list[str]]:

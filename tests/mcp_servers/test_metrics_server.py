@@ -19,9 +19,10 @@ from mcp.client.stdio import stdio_client
 from mcp.shared.memory import create_connected_server_and_client_session
 from mcp.types import ImageContent, TextContent
 
+from mcp_servers.errors import EngineError
 from mcp_servers.metrics import picture
 from mcp_servers.metrics.server import ENGINE
-from mcp_servers.serving import EngineError, build
+from mcp_servers.serving import build
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,10 +8,10 @@ import unicodedata
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
+from mcp_servers.errors import EngineError
 from mcp_servers.metrics.answers import answer_match
 from mcp_servers.metrics.ngrams import ngrams
 from mcp_servers.metrics.summaries import rouge
-from mcp_servers.serving import EngineError
 
 KINDS = ("rouge1", "rouge2", "rougeL")
 

@@ -9,8 +9,8 @@ import unicodedata
 import pytest
 import sacrebleu
 
+from mcp_servers.errors import EngineError
 from mcp_servers.metrics.translation import bleu, chosen_tokenize, chrf, corpus_bleu
-from mcp_servers.serving import EngineError
 
 CANDIDATE, REFERENCE = "the cat is on mat", "the cat is on the mat"
 PAIRS = [

@@ -6,13 +6,13 @@ import re
 
 import pytest
 
+from mcp_servers.errors import EngineError
 from mcp_servers.regex import matching
 from mcp_servers.regex.automaton import build
 from mcp_servers.regex.checking import check
 from mcp_servers.regex.examining import examine
 from mcp_servers.regex.samples import sample_texts
 from mcp_servers.regex.sandbox import TimedOut
-from mcp_servers.serving import EngineError
 
 # From OWASP's ReDoS page, Weideman (2016), Davis (2018) and RXXR; the Hangul ones are ours.
 EMAIL = (

@@ -8,9 +8,9 @@ import warnings
 
 import pytest
 
+from mcp_servers.errors import EngineError
 from mcp_servers.regex.explanation import explain
 from mcp_servers.regex.results import Language
-from mcp_servers.serving import EngineError
 
 CONSTRUCTS = [
     r"^a.c$",

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from mcp_servers.errors import EngineError
 from mcp_servers.regex import matching
 from mcp_servers.regex.results import OneMatch
 from mcp_servers.regex.sandbox import SANDBOX, TimedOut
-from mcp_servers.serving import EngineError
 
 RUNAWAY = "(a+)+$"
 RUNAWAY_TEXT = "a" * 10_000 + "!"

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval import embedding
 from mcp_servers.retrieval.chunking import Chunking, chunk_spans
 from mcp_servers.retrieval.embedding import Embedder
-from mcp_servers.serving import EngineError
 
 BUILT_IN = [embedding.of(name) for name in embedding.BUILT_IN]
 CHUNKINGS = [

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval import embedding
 from mcp_servers.retrieval.chunking import chunk_spans
 from mcp_servers.retrieval.sentence_models import SentenceModel
 from mcp_servers.retrieval.store import Store
-from mcp_servers.serving import EngineError
 
 
 def test_the_default_is_the_multilingual_one() -> None:

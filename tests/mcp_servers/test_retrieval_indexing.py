@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from mcp_servers import jobs
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval import embedding, indexing, server
 from mcp_servers.retrieval.files import Document, Page
 from mcp_servers.retrieval.store import Store, text_hash
-from mcp_servers.serving import EngineError
 from tests.conftest import eventually
 from tests.mcp_servers.test_retrieval_parsing import HTML, slide_file, word_file
 from tests.mcp_servers.test_retrieval_text import pdf_bytes

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval.decoding import Unreadable
 from mcp_servers.retrieval.files import Document, Patterns, found_files, read
 from mcp_servers.retrieval.office import OLE
 from mcp_servers.retrieval.tables import named_rows, table_text
-from mcp_servers.serving import EngineError
 
 
 def parsed(path: Path) -> Document:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval.reranking import reranked
-from mcp_servers.serving import EngineError
 
 pytestmark = pytest.mark.slow
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval import embedding, searching, snapshot
 from mcp_servers.retrieval.files import Document, Page
 from mcp_servers.retrieval.filtering import Where
 from mcp_servers.retrieval.results import Found
 from mcp_servers.retrieval.searching import Mode, Request
 from mcp_servers.retrieval.store import Store, text_hash
-from mcp_servers.serving import EngineError
 
 PDF = {
     1: [

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from mcp_servers import jobs
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval import embedding, searching
 from mcp_servers.retrieval.chroma import ChromaVectors
 from mcp_servers.retrieval.files import Document, Page
 from mcp_servers.retrieval.searching import Request
 from mcp_servers.retrieval.store import Store, text_hash
-from mcp_servers.serving import EngineError
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval import embedding
 from mcp_servers.retrieval.analysis import content_tokens, tokens
 from mcp_servers.retrieval.chunking import CHUNK_SIZE, OVERLAP, chunk_spans
@@ -15,7 +16,6 @@ from mcp_servers.retrieval.cleaning import plain
 from mcp_servers.retrieval.decoding import Unreadable
 from mcp_servers.retrieval.files import MAX_TEXT_BYTES, Document, found_files, read, sha256_of
 from mcp_servers.retrieval.pdf import mended
-from mcp_servers.serving import EngineError
 
 
 def pdf_bytes(pages: list[list[str]]) -> bytes:

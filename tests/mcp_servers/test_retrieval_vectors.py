@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval import embedding
 from mcp_servers.retrieval.files import Document, Page
 from mcp_servers.retrieval.store import Store, text_hash
 from mcp_servers.retrieval.vectors import FAISS_KINDS, VectorIndex, checked, vectors_of
-from mcp_servers.serving import EngineError
 from tests.conftest import eventually
 
 SIZE = 400

@@ -13,8 +13,8 @@ from mcp.shared.memory import create_connected_server_and_client_session as conn
 from mcp.types import ListRootsResult, Root
 from pydantic import FileUrl
 
+from mcp_servers.errors import EngineError
 from mcp_servers.roots import allowed_folders, allowed_path
-from mcp_servers.serving import EngineError
 
 
 @pytest.fixture
