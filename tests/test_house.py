@@ -109,6 +109,12 @@ def loaded(importtime: str) -> set[str]:
     return set(names)
 
 
+@pytest.mark.parametrize("module", ["mcp_servers.jobs", "mcp_servers.retrieval.indexing"])
+def test_a_job_starts_without_the_protocol(module: str) -> None:
+    code = f"import sys, {module}; sys.exit('mcp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
 @pytest.mark.parametrize("name", list(SERVERS))
 def test_a_server_answers_tools_list_without_loading_its_engine(name: str, tmp_path: Path) -> None:
     hello = {

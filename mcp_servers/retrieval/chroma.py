@@ -80,6 +80,10 @@ class ChromaVectors:
         )
         return [int(id_) for id_ in found["ids"][0]]
 
+    def prepare(self) -> None:
+        """Load Chroma, which takes half a second."""
+        import chromadb  # noqa: F401
+
     def refresh(self) -> None:
         """Bring Chroma to what the store holds. The caller holds the writer lock."""
         with self._lock:

@@ -67,6 +67,10 @@ class FaissVectors:
             return faiss.SearchParametersIVF(nprobe=_PROBES, **chosen)
         return faiss.SearchParameters(**chosen)
 
+    def prepare(self) -> None:
+        """See `VectorIndex`."""
+        _faiss()
+
     def refresh(self) -> None:
         """See `VectorIndex`. New vectors are added; where some have gone, it is built anew."""
         faiss = _faiss()

@@ -7,6 +7,7 @@ that were made stay, so that adding the same files again goes on from there.
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,8 @@ class _Indexing:
             store.set_meta("chunking", self.recorded)
         self.files = [Path(path) for path in spec["files"]]
         self.sizes = {path: path.stat().st_size if path.exists() else 0 for path in self.files}
+        # The engine embeds without Python's lock: what comes after it is made ready meanwhile.
+        self.beside = ThreadPoolExecutor(max_workers=1)
         self.progress = _Progress(worker, len(self.files), sum(self.sizes.values()))
         self.outcome: Outcome = {
             "index": store.name,
@@ -189,6 +192,7 @@ class _Indexing:
             self.store.set_meta("vectors", kind)
             self.store.set_meta("graph", "")  # none of it is there yet
         vectors = vectors_of(self.store)
+        self.beside.submit(vectors.prepare)
         next_refresh = time.monotonic() + _REFRESH_SECONDS
         try:
             for number, path in enumerate(self.files, 1):
@@ -207,6 +211,7 @@ class _Indexing:
             # At the end, so that a file under a new name is found as the same one.
             self._forget_vanished()
         finally:
+            self.beside.shutdown(cancel_futures=True)
             # Also when cancelled: the files that are in stay in, and Chroma shall know them.
             if self.store.meta("graph") != self.store.meta("stamp"):
                 vectors.refresh()
@@ -245,7 +250,9 @@ class _Indexing:
         chunks = self._chunks(document)
         self.progress.known += len(chunks)
         step("embedding")
-        self._embed([text for _, text in chunks])
+        texts = [text for _, text in chunks]
+        self.beside.submit(snapshot.analyse, self.store, texts)
+        self._embed(texts)
         self.store.put(document, chunks, self.recorded, folder)
         numbered = [page for page in document.pages if page.number is not None]
         self.outcome["indexed"].append(

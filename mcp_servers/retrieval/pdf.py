@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from mcp_servers.retrieval.cleaning import plain
-from mcp_servers.retrieval.decoding import MAX_CHARACTERS, Unreadable
+from mcp_servers.retrieval.decoding import Unreadable
+from mcp_servers.retrieval.pdf_pages import page_texts
 
 # A line this much of the longest ones' width was broken by the margin. Korean breaks between
 # words as Latin script does, so the last word's length is what is missing.
@@ -34,32 +34,7 @@ def read_pdf(path: Path, each_page: Callable[[int, int], None]) -> list[str]:
     `each_page(done, total)` is called before each page, and may raise to stop. Raises
     `Unreadable` for a file that is broken, encrypted, too large, or has no text at all.
     """
-    from pypdf import PdfReader
-    from pypdf.errors import DependencyError, PyPdfError
-
-    raw: list[str] = []
-    try:
-        reader = PdfReader(path)
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise Unreadable("The PDF is encrypted. Save a copy without its password.")
-        total = len(reader.pages)
-    except DependencyError as error:
-        raise Unreadable(
-            f"The PDF is encrypted ({error}). Save a copy without its password."
-        ) from None
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        # pypdf meets damaged files in many ways, and only some of them have a name there.
-        raise _broken(error) from None
-    for number in range(total):
-        each_page(number, total)
-        try:
-            raw.append(_PRIVATE.sub("•", plain(reader.pages[number].extract_text())))
-        except Exception as error:
-            raise _broken(error) from None
-        if sum(map(len, raw)) > MAX_CHARACTERS:
-            raise Unreadable(
-                f"The PDF holds more than {MAX_CHARACTERS:,} characters. Split it into volumes."
-            )
+    raw = [_PRIVATE.sub("•", text) for text in page_texts(path, each_page)]
     pages = mended(raw)
     if not any(re.search(r"\w", page) for page in pages):
         raise Unreadable(
@@ -67,11 +42,6 @@ def read_pdf(path: Path, each_page: Callable[[int, int], None]) -> list[str]:
             "for example with `ocrmypdf -l kor+eng`."
         )
     return pages
-
-
-def _broken(error: Exception) -> Unreadable:
-    reason = str(error).rstrip(".") or type(error).__name__
-    return Unreadable(f"The PDF is broken ({reason}). Open it in a viewer and save it again.")
 
 
 def mended(pages: list[str]) -> list[str]:

@@ -11,8 +11,8 @@ import json
 import shutil
 import sqlite3
 import zlib
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,25 +101,50 @@ def _save(store: Store, snapshot: Snapshot) -> None:
             shutil.rmtree(old, ignore_errors=True)
 
 
+def analyse(store: Store, texts: Sequence[str]) -> None:
+    """Keep the terms of these texts, so that `refresh` finds them. For a thread beside others."""
+    by_hash = {text_hash(text): text for text in texts}
+    with _kept_terms(store) as database:
+        query = "SELECT 1 FROM terms WHERE hash = ? AND analysis = ?"
+        _keep(
+            database,
+            {
+                hash_: terms(text)
+                for hash_, text in by_hash.items()
+                if not database.execute(query, (hash_, _ANALYSIS)).fetchone()
+            },
+        )
+
+
 def _terms(store: Store, texts: Sequence[str]) -> list[Terms]:
     """The terms of every text; those that are new are kept for the next time, old ones go."""
     hashes = [text_hash(text) for text in texts]
-    with closing(sqlite3.connect(store.folder / "terms.sqlite", timeout=30)) as database, database:
-        database.execute(
-            "CREATE TABLE IF NOT EXISTS terms (hash BLOB PRIMARY KEY, analysis TEXT, terms BLOB)"
-        )
+    with _kept_terms(store) as database:
         kept = database.execute("SELECT hash, terms FROM terms WHERE analysis = ?", (_ANALYSIS,))
         known = {hash_: _unpacked(packed) for hash_, packed in kept}
         by_hash = dict(zip(hashes, texts, strict=True))
         new = {hash_: terms(text) for hash_, text in by_hash.items() if hash_ not in known}
-        database.executemany(
-            "INSERT OR REPLACE INTO terms VALUES (?, ?, ?)",
-            [(hash_, _ANALYSIS, _packed(listed)) for hash_, listed in new.items()],
-        )
+        _keep(database, new)
         gone = [(hash_,) for hash_ in known if hash_ not in by_hash]
         database.executemany("DELETE FROM terms WHERE hash = ?", gone)
     known |= new
     return [known[hash_] for hash_ in hashes]
+
+
+@contextmanager
+def _kept_terms(store: Store) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(store.folder / "terms.sqlite", timeout=30)) as database, database:
+        database.execute(
+            "CREATE TABLE IF NOT EXISTS terms (hash BLOB PRIMARY KEY, analysis TEXT, terms BLOB)"
+        )
+        yield database
+
+
+def _keep(database: sqlite3.Connection, new: Mapping[bytes, Terms]) -> None:
+    database.executemany(
+        "INSERT OR REPLACE INTO terms VALUES (?, ?, ?)",
+        [(hash_, _ANALYSIS, _packed(listed)) for hash_, listed in new.items()],
+    )
 
 
 def _packed(listed: Terms) -> bytes:

@@ -27,6 +27,9 @@ class VectorIndex(Protocol):
         They may include chunks that have just left the store, and lack ones that have just come.
         """
 
+    def prepare(self) -> None:
+        """Load what `refresh` needs. For a thread beside others."""
+
     def refresh(self) -> None:
         """Bring it to what the store holds. The caller holds the writer lock."""
 

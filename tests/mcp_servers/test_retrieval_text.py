@@ -6,6 +6,7 @@ import unicodedata
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mcp_servers.errors import EngineError
@@ -16,6 +17,8 @@ from mcp_servers.retrieval.cleaning import plain
 from mcp_servers.retrieval.decoding import Unreadable
 from mcp_servers.retrieval.files import MAX_TEXT_BYTES, Document, found_files, read, sha256_of
 from mcp_servers.retrieval.pdf import mended
+from mcp_servers.retrieval.pdf_pages import _elsewhere as elsewhere
+from mcp_servers.retrieval.pdf_pages import page_texts
 
 
 def pdf_bytes(pages: list[list[str]]) -> bytes:
@@ -71,6 +74,42 @@ def test_pdf_pages_are_numbered_and_korean(tmp_path: Path) -> None:
         (2, ""),
         (3, "Third."),
     ]
+
+
+def test_a_long_pdf_is_read_by_several_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    path = written(tmp_path, "long.pdf", pdf_bytes([[f"{n}쪽의 글이다."] for n in range(50)]))
+    started: list[int] = []
+    monkeypatch.setattr(
+        "mcp_servers.retrieval.pdf_pages._elsewhere",
+        lambda *page_range: started.append(1) or elsewhere(*page_range),
+    )
+    texts = page_texts(path, lambda page, pages: None)
+    assert len(started) == 2
+    assert [text.strip() for text in texts] == [f"{n}쪽의 글이다." for n in range(50)]
+
+
+def test_a_reader_that_dies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    path = written(tmp_path, "long.pdf", pdf_bytes([["글"]] * 40))
+    with pytest.raises(Unreadable, match="its reader died"):
+        read_file(path)
+
+
+def test_reading_a_long_pdf_can_be_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    path = written(tmp_path, "long.pdf", pdf_bytes([["글"]] * 40))
+
+    def stop(page: int, pages: int) -> None:
+        if page == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        read(path, sha256_of(path), stop)
+    assert psutil.Process().children() == []
 
 
 def test_decomposed_hangul_is_composed(tmp_path: Path) -> None:
