@@ -1,7 +1,18 @@
-"""The error that engines raise, apart from the MCP SDK: jobs and engines import without it."""
+"""The errors that a person sees. Each message is one line that ends in what to do next.
+
+Apart from the MCP SDK, so that jobs and engines start without it.
+"""
 
 from __future__ import annotations
 
 
-class EngineError(Exception):
-    """A failure that the caller can mend. Its message ends in what to do next."""
+class DureError(Exception):
+    """Something failed in a way that the user can mend. Exit status 1."""
+
+
+class UsageError(DureError):
+    """The request itself was wrong (an unknown agent, model or tool). Exit status 2."""
+
+
+class EngineError(DureError):
+    """A failure of an engine that the caller can mend."""
