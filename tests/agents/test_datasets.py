@@ -285,10 +285,11 @@ def test_a_question_is_asked_once(home: Path) -> None:
     def spoil(text: str, what: str) -> str:
         return "How many hectares does Orchard Kolm have?" if what == "question" else text
 
-    made(home, replace(ORDER, kinds=("qa",)), Composing(spoil=spoil))
+    made(home, replace(ORDER, kinds=("qa", "raft")), Composing(spoil=spoil))
     folder = home / "datasets" / "orchards"
-    queries = lines(folder / "beir" / "queries.jsonl")
-    assert [query["text"] for query in queries] == ["How many hectares does Orchard Kolm have?"]
+    queries = [query["text"] for query in lines(folder / "beir" / "queries.jsonl")]
+    assert queries.count("How many hectares does Orchard Kolm have?") == 1
+    assert len(set(queries)) == len(queries)
     reasons = Counter(draft["reason"] for draft in lines(folder / "rejected.jsonl"))
     assert reasons["duplicate"] > 0
 
