@@ -1,7 +1,7 @@
 """What the model is asked to write for a training row, one short text at a time (chapter 12).
 
-Each text has a shape that the sampling keeps to. What repeats comes first: the system prompt and
-the worked examples, which look like earlier turns, then a passage, and the task last.
+Each text has a shape that the sampling keeps to. What repeats comes first: the system prompt
+with its worked examples, then a passage, and the task last.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import HumanMessage, SystemMessage
 
 from graphs import training_checks as checks
 from graphs.language import Language
@@ -27,12 +27,13 @@ _TEXTS = (
 _EMPTY = dict.fromkeys(
     ("passage", "task", "cloze", "asks", "question", "answer", "quote", "reasoning"), ""
 )
-_PLAIN = r'\n\r\t"\\'  # what would have to be escaped in JSON, within [^...]
+_PLAIN = r'\n\r\t"\\？'  # what JSON would escape, and another script's mark, within [^...]
 _SHAPES = {
     "question": rf"^Q: [^?{_PLAIN}]{{8,120}}\?$",
     "question_ko": rf"^Q: [^?{_PLAIN}]{{6,110}}(나요|가요|까요)\?$",
     "answer": rf"^A: [^{_PLAIN}]{{1,120}}$",
     "hypothetical": rf"^A: [^.{_PLAIN}]{{10,120}}[.]( [^.{_PLAIN}]{{10,120}}[.])?$",
+    "reasoning_ko": rf"^A: [^.{_PLAIN}]{{10,110}}(다|요)[.]$",
     "reasoning": rf"^A: [^.{_PLAIN}]{{10,120}}[.]$",
 }
 """What each text must look like: left free, a small model copies where it should ask.
@@ -46,7 +47,6 @@ def recipe_hash() -> str:
     texts = [*_SHAPES.values(), *(_system(language) for language in ("ko", "en"))]
     for language in ("ko", "en"):
         texts += [say(key, language, **_EMPTY) for key in _TEXTS]
-        texts += [json.dumps(example) for example in worked_examples(f"training_{language}")]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
 
 
@@ -67,7 +67,7 @@ class Writer:
         """A question for a blank, or "". It is not shown what stood there, so it cannot tell it."""
         shape = "question_ko" if language == "ko" else "question"
         task = say("training_blank", language, cloze=blank.cloze, asks=blank.asks)
-        return mended(await self._write(shape, [*_worked(language), HumanMessage(task)], language))
+        return mended(await self._write(shape, task, language))
 
     async def text(
         self, what: str, language: Language, passage: str | None = None, **values: str
@@ -76,13 +76,15 @@ class Writer:
         task = say(f"training_{what}", language, **values)
         if passage is not None:
             task = say("training_task", language, passage=passage, task=task)
-        return await self._write(what, [HumanMessage(task)], language)
+        if what == "reasoning" and language == "ko":
+            what = "reasoning_ko"
+        return await self._write(what, task, language)
 
-    async def _write(self, shape: str, turns: list[BaseMessage], language: Language) -> str:
+    async def _write(self, shape: str, task: str, language: Language) -> str:
         config: Any = {"tags": ["nostream"]}
         try:
             written = await self._asking[shape].ainvoke(
-                [SystemMessage(_system(language)), *turns], config
+                [SystemMessage(_system(language)), HumanMessage(task)], config
             )
         except self._refusals:
             return ""
@@ -95,19 +97,18 @@ def mended(question: str) -> str:
     return re.sub(r"는가요\?$", "나요?", question)
 
 
-def _worked(language: Language) -> list[BaseMessage]:
-    """Blanks with good questions, as earlier turns: what it has just seen done, a model follows."""
-    turns: list[BaseMessage] = []
-    for place, example in enumerate(worked_examples(f"training_{language}")):
-        task = say("training_blank", language, cloze=example["cloze"], asks=example["asks"])
-        call = {"name": "write", "args": {"text": f"Q: {example['question']}"}, "id": f"q{place}"}
-        turns += [HumanMessage(task), AIMessage("", tool_calls=[call])]
-        turns.append(ToolMessage("ok", tool_call_id=f"q{place}", name="write"))
-    return turns
-
-
 def _system(language: Language) -> str:
-    return prompt("training_data_ko") if language == "ko" else prompt("training_data_en")
+    """The rules, then blanks with good questions: what it has just seen done, a model follows.
+
+    They stand in the system prompt, whose read state is kept on disk; as turns of their own they
+    were read anew for every passage (16 to 40 s on one busy core).
+    """
+    lines = [prompt("training_data_ko") if language == "ko" else prompt("training_data_en")]
+    for example in worked_examples(f"training_{language}"):
+        lines.append(say("training_blank", language, cloze=example["cloze"], asks=example["asks"]))
+        shown = {"text": f"Q: {example['question']}"}
+        lines.append(json.dumps(shown, ensure_ascii=False))
+    return "\n".join(lines)
 
 
 def _schema(shape: str) -> dict[str, Any]:
