@@ -215,10 +215,10 @@ def test_other_settings_or_another_index_are_refused_with_what_to_do(
 
 
 def test_one_document_only(home: Path) -> None:
-    made(home, replace(ORDER, source="Kolm.md", kinds=("qa", "reverse", "hyde")))
+    made(home, replace(ORDER, source="Kolm.md", kinds=("qa", "reverse")))
     folder = home / "datasets" / "orchards"
     rows = [r for split in ("train", "test") for r in lines(folder / "alpaca" / f"{split}.jsonl")]
-    assert {row["title"] for row in rows} == {"Kolm.md"} and len(rows) == 3
+    assert {row["title"] for row in rows} == {"Kolm.md"} and len(rows) == 2
     with pytest.raises(DureError, match=r"No document 'none.md'.*It holds"):
         made(home, replace(ORDER, name="other", source="none.md"))
 
@@ -255,6 +255,7 @@ def test_bad_rows_are_rejected_for_their_reasons_and_kept(home: Path) -> None:
         if what == "query":
             name = next(name for name in NAMES if name in text)
             wrong = text.replace(name, NAMES[(NAMES.index(name) + 12) % len(NAMES)])
+            wrong = wrong.replace("?", " now?")  # what is wrong here is right elsewhere
         bad.add(wrong)
         return wrong
 
