@@ -236,7 +236,7 @@ WRONG = {
         ("", "no_text"),
     ],
     "sentence": [("bakeries in a town of another name", "not_answered")],
-    "hypothetical": [("Tractors are repaired by mechanics.", "hypothetical_misses")],
+    "hypothetical": [("Orchards Zemst, Wolin, Varda, Ural and Torre.", "hypothetical_misses")],
     "reasoning": [("It has 99 of them.", "reasoning_unfounded")],
 }
 
@@ -269,7 +269,8 @@ def test_bad_rows_are_rejected_for_their_reasons_and_kept(home: Path) -> None:
         assert Path(draft["source"]).name == draft["title"] and draft["passage"] and draft["quote"]
     kept = [r for split in ("train", "test") for r in lines(folder / "alpaca" / f"{split}.jsonl")]
     assert len(kept) > 20
-    assert not {text for row in kept for text in (row["instruction"], row["output"])} & bad
+    texts = {text for row in kept for text in (row["instruction"], row["output"])}
+    assert texts & bad == set()
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     assert report["rejected"] == reasons
     assert report["drafts"] == len(kept) + len(rejected)
