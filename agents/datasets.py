@@ -24,9 +24,10 @@ from agents.dataset_report import write_out
 from agents.errors import DureError, ModelRefused, UsageError
 from agents.tool_results import structured
 from graphs.training_checks import question_key
-from graphs.training_data import Recipe, build_row_maker, planned, recipe_hash
+from graphs.training_data import Recipe, build_row_maker, planned
 from graphs.training_passages import Library, data_hash, in_order
 from graphs.training_rows import Kind, Rejected, Row, SourcePassage
+from graphs.training_writer import recipe_hash
 from mcp_servers.home import write_atomically
 
 if TYPE_CHECKING:

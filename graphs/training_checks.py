@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from graphs import tokens
 from graphs.language import language_of
 
 REASONS = {
@@ -31,7 +32,8 @@ REASONS = {
 
 LONGEST_SPAN = 220  # characters of an answer: a sentence
 _NEW = 0.34  # share of an answer's content that its question must not tell
-_NEARLY = 0.75  # share of content that a slip in copying leaves
+_SAME = 0.5  # F1 of a read answer and the expected one, in what the question does not say
+_NAMED = 0.5  # share of a subject's content that names it
 _FOUNDED = 0.5  # share of a reasoning's content that its sources must have
 _AGREES = 0.6  # share of a re-read answer's content that must be in the expected one
 
@@ -93,10 +95,23 @@ def agrees(read: str, expected: str) -> bool:
     return bool(words) and len(words & content(expected)) >= _AGREES * len(words)
 
 
-def is_nearly(answer: str, sentence: str) -> bool:
-    """Whether an answer is the sentence but for a few words."""
-    words, whole = content(answer), content(sentence)
-    return len(words & whole) >= _NEARLY * max(len(words), len(whole), 1)
+def reads(read: str, expected: str, question: str) -> bool:
+    """Whether what a reader answers, beyond what the question says, is what was expected."""
+    said, wanted = (tokens.content(text) - tokens.content(question) for text in (read, expected))
+    shared = len(said & wanted)
+    exact = not tokens.numbers(expected) - tokens.numbers(read)
+    return exact and shared > 0 and 2 * shared >= _SAME * (len(said) + len(wanted))
+
+
+def names_subject(question: str, subject: str) -> bool:
+    """Whether a question names a subject, for the most part."""
+    words = content(subject)
+    return len(words & content(question)) >= _NAMED * len(words)
+
+
+def points(text: str) -> bool:
+    """Whether a text points at another that its reader does not see."""
+    return bool(_POINTING.search(normalised(text)))
 
 
 def gives_away(question: str, answer: str) -> bool:
@@ -158,6 +173,6 @@ def wrong_question(question: str, passage: str) -> str | None:
         return "no_text"
     if not asks(question):
         return "not_a_question"
-    if _POINTING.search(normalised(question)):
+    if points(question):
         return "not_standalone"
     return "other_language" if is_foreign(question, passage) else None

@@ -1,64 +1,38 @@
 """Training rows from one passage (chapter 12): written by the model, checked against the passage.
 
-write questions (about one sentence each) -> read the passage for their answers -> keep or reject
--> another round with other sentences for the kinds that failed. The model writes one short text
-at a time; which statement of the passage a row is about is chosen by code, so that quotes are
-verbatim by construction, and are checked all the same.
+write questions (for one blanked span each) -> read the passage for their answers -> keep or reject
+-> another round with other spans for the kinds that failed. The model writes one short text at a
+time; which span of which statement a row asks for is chosen by code, so that answers and quotes
+are verbatim by construction, and are checked all the same.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_core.tools import BaseTool
 from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from typing_extensions import TypedDict
 
 from graphs import training_checks as checks
-from graphs.language import Language, language_of
-from graphs.training_passages import Library, definition_question, randomness, statements
+from graphs.language import language_of
+from graphs.training_blanks import Blank, blanks
+from graphs.training_passages import Library, randomness, statements
 from graphs.training_rows import Document, Kind, Rejected, Row, SourcePassage
-from prompts import prompt, say
+from graphs.training_writer import Writer
+from prompts import say
 
 TOP_K = 5  # a question must find its passage among so many
 _SEARCHED = 50  # candidates for distractors; the server's limit
-_TRIES = 2  # statements tried for each kind in a passage
-
-_ASKING: dict[Kind, str] = {
-    "qa": "training_detail",
-    "reverse": "training_reverse",
-    "hyde": "training_query",
-    "raft": "training_detail",
-}
-_TEXTS = (
-    *("training_task", "training_detail", "training_reverse", "training_query", "training_answer"),
-    *("training_hypothetical", "training_reasoning", "training_reasoned"),
-)
-"""Fixed texts that make the rows what they are."""
-_BLANK = dict.fromkeys(
-    ("passage", "task", "statement", "question", "answer", "quote", "reasoning"), ""
-)
-_PLAIN = r'\n\r\t"\\'  # what would have to be escaped in JSON, within [^...]
-_SHAPES = {
-    "question": rf"^Q: [^?{_PLAIN}]{{8,120}}\?$",
-    "question_ko": rf"^Q: [^?{_PLAIN}]{{6,110}}(나요|가요|까요)\?$",
-    "answer": rf"^A: [^{_PLAIN}]{{1,120}}$",
-    "hypothetical": rf"^A: [^.{_PLAIN}]{{10,120}}[.]( [^.{_PLAIN}]{{10,120}}[.])?$",
-    "reasoning": rf"^A: [^.{_PLAIN}]{{10,120}}[.]$",
-}
-"""What each text must look like: left free, a small model copies where it should ask.
-
-Lengths are bounded, so that no reply is cut off in mid-JSON, but not by much more than 100: to
-sample under {20,400} takes ten times as long (18.5 s instead of 1.7 s)."""
+_TRIES = 2  # spans tried for each kind in a passage
+_WHOLE: tuple[Kind, ...] = ("reverse", "hyde")  # answered by the statement, not by the span alone
 
 
 @dataclass(frozen=True)
@@ -73,10 +47,10 @@ class Recipe:
 
 
 class Draft(TypedDict):
-    """A row in the making, about one statement of the passage (`quote`)."""
+    """A row in the making, which asks for one span of a statement of the passage."""
 
     kind: Kind
-    quote: str
+    blank: Blank
     question: str
     answer: str
     near: list[str]  # ids that a search for the question found, nearest first
@@ -89,7 +63,7 @@ class PassageState(TypedDict, total=False):
 
     passage: SourcePassage
     asked: list[str]
-    ahead: list[tuple[Kind, str]]  # (kind, statement) still to try
+    ahead: list[tuple[Kind, Blank]]  # still to try
     drafts: list[Draft]  # of this round: one for each kind that has no row yet
     rows: list[Row]
     rejected: list[Rejected]
@@ -109,7 +83,7 @@ def build_row_maker(
 
     `refusals` are what the model raises when it gives no text this time but may the next.
     """
-    writer = _Writer(model, (OutputParserException, *refusals))
+    writer = Writer(model, (OutputParserException, *refusals))
     searcher = _Searcher(tools["search"], recipe.index)
 
     async def plan(state: PassageState) -> PassageState:
@@ -123,47 +97,39 @@ def build_row_maker(
         small model copies instead of asking."""
         asked = {*state["asked"], *(checks.question_key(row["question"]) for row in state["rows"])}
         drafts = []
-        first: dict[Kind, str] = {}
-        for kind, statement in state["ahead"]:
-            first.setdefault(kind, statement)
-        for kind, statement in first.items():
-            draft = await drafted(kind, statement, state["passage"], asked)
+        first: dict[Kind, Blank] = {}
+        for kind, blank in state["ahead"]:
+            first.setdefault(kind, blank)
+        for kind, blank in first.items():
+            draft = await drafted(kind, blank, state["passage"], asked)
             if not draft["reason"]:
                 asked.add(checks.question_key(draft["question"]))
             drafts.append(draft)
         return {"drafts": drafts}
 
     async def drafted(
-        kind: Kind, statement: str, passage: SourcePassage, asked: Collection[str]
+        kind: Kind, blank: Blank, passage: SourcePassage, asked: Collection[str]
     ) -> Draft:
-        language, text = language_of(passage["text"]), passage["text"]
-        shape = "question_ko" if language == "ko" else "question"
-        question = mended(await writer.write(shape, _ASKING[kind], language, statement=statement))
+        language = language_of(passage["text"])
+        question = await writer.question(blank, language)
+        reason = wrong_asking(question, kind, blank, passage, asked)
+        if reason and blank.plain and not wrong_asking(blank.plain, kind, blank, passage, asked):
+            question, reason = blank.plain, None
         draft: Draft = {
             "kind": kind,
-            "quote": statement,
+            "blank": blank,
             "question": question,
             "answer": "",
             "near": [],
             "documents": [],
-            "reason": checks.wrong_question(question, text),
+            "reason": reason,
         }
-        defining = definition_question(statement)
-        if checks.gives_away(question, statement) and defining:  # a copy of a definition
-            draft["question"] = question = defining
-            draft["reason"] = checks.wrong_question(question, text)
-        if not draft["reason"] and checks.question_key(question) in asked:
-            draft["reason"] = "duplicate"
-        if not draft["reason"] and checks.gives_away(question, statement):
-            draft["reason"] = "answer_in_question"
         if not draft["reason"]:
             draft["near"] = await searcher.ids(question)
             found = passage["id"] in draft["near"][:TOP_K]
             draft["reason"] = None if found else "not_retrieved"
         if not draft["reason"] and kind == "hyde":
-            imagined = await writer.write(
-                "hypothetical", "training_hypothetical", language, question=question
-            )
+            imagined = await writer.text("hypothetical", language, question=question)
             draft["answer"] = imagined
             draft["reason"] = await wrong_hypothetical(imagined, passage)
         return draft
@@ -190,29 +156,28 @@ def build_row_maker(
         return {"drafts": drafts}
 
     async def answered(draft: Draft, passage: SourcePassage) -> Draft:
-        language = language_of(passage["text"])
-        said = await writer.write(
-            "answer", "training_answer", language, passage["text"], question=draft["question"]
-        )
-        answer = said.strip("\"'“”‘’ ")
-        if draft["kind"] in ("reverse", "hyde"):
-            reason = None if checks.agrees(answer, draft["quote"]) else "not_answered"
-            kept = draft["quote"] if draft["kind"] == "reverse" else draft["answer"]
+        language, text = language_of(passage["text"]), passage["text"]
+        question, blank = draft["question"], draft["blank"]
+        said = await writer.text("answer", language, text, question=question)
+        read = said.strip("\"'“”‘’ ")
+        if draft["kind"] in _WHOLE:
+            reason = None if checks.agrees(read, blank.statement) else "not_answered"
+            kept = blank.statement if draft["kind"] == "reverse" else draft["answer"]
             return {**draft, "answer": kept, "reason": reason}
-        if checks.is_nearly(answer, draft["quote"]):
-            answer = draft["quote"]  # a word was dropped or an ending changed in copying
-        reason = checks.wrong_span(answer, draft["question"], draft["quote"], passage["text"])
-        return {**draft, "answer": answer, "reason": reason}
+        if not checks.reads(read, blank.span, question):
+            wrong = checks.wrong_span(read, question, blank.statement, text) or "not_answered"
+            return {**draft, "answer": read, "reason": wrong}
+        reason = checks.wrong_span(blank.span, question, blank.statement, text)
+        return {**draft, "answer": blank.span, "reason": reason}
 
     async def reasoned(draft: Draft, passage: SourcePassage) -> Draft:
-        question, answer, quote = draft["question"], draft["answer"], draft["quote"]
+        question, answer, quote = draft["question"], draft["answer"], draft["blank"].statement
         others = library.distractors(passage, draft["near"], recipe.distractors, answer)
         if len(others) < recipe.distractors:
             return {**draft, "reason": "too_few_distractors"}
         language = language_of(passage["text"])
-        reasoning = await writer.write(
+        reasoning = await writer.text(
             "reasoning",
-            "training_reasoning",
             language,
             passage["text"],
             question=question,
@@ -229,7 +194,7 @@ def build_row_maker(
         passage, drafts = state["passage"], state["drafts"]
         rows = [_row(draft, passage, library) for draft in drafts if not draft["reason"]]
         rejected = [_rejected(draft, passage) for draft in drafts if draft["reason"]]
-        tried = [(draft["kind"], draft["quote"]) for draft in drafts]
+        tried = [(draft["kind"], draft["blank"]) for draft in drafts]
         made = {row["kind"] for row in rows}
         return {
             "rows": [*state["rows"], *rows],
@@ -251,38 +216,45 @@ def build_row_maker(
     return graph.compile(name="training_data")
 
 
-def mended(question: str) -> str:
-    """A question with an ending that a small model gets wrong put right: 하는가요 is 하나요."""
-    return re.sub(r"는가요\?$", "나요?", question)
+def wrong_asking(
+    question: str, kind: Kind, blank: Blank, passage: SourcePassage, asked: Collection[str]
+) -> str | None:
+    """The reason why a question does not ask for a blank, as far as its words tell, or None."""
+    if reason := checks.wrong_question(question, passage["text"]):
+        return reason
+    if not checks.names_subject(question, blank.subject):
+        return "not_standalone"
+    if checks.question_key(question) in asked:
+        return "duplicate"
+    wanted = blank.statement if kind in _WHOLE else blank.span
+    return "answer_in_question" if checks.gives_away(question, wanted) else None
 
 
-def recipe_hash() -> str:
-    """What the model is asked, as a hash: rows made under other prompts do not belong together."""
-    texts = [*_SHAPES.values(), *(_system(language) for language in ("ko", "en"))]
-    for language in ("ko", "en"):
-        texts += [say(key, language, **_BLANK) for key in _TEXTS]
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+def planned(passage: SourcePassage, recipe: Recipe) -> list[tuple[Kind, Blank]]:
+    """Which span each kind asks for first and next.
 
-
-def planned(passage: SourcePassage, recipe: Recipe) -> list[tuple[Kind, str]]:
-    """Which statement each kind tries first and next.
-
-    Kinds take turns at being first and begin with different statements; two that ask alike never
-    get the same one, since the same question would come of it.
+    Kinds take turns at being first and begin with different statements where there are enough; no
+    span is asked for twice, since the same question would come of it. Those whose questions a
+    check would reject for what stands around the span are left out.
     """
+    draw = randomness(recipe.seed, "spans", passage["id"])
     stated = statements(passage["text"])
-    kinds = list(recipe.kinds)
-    draw = randomness(recipe.seed, "statements", passage["id"])
     draw.shuffle(stated)
+    options = [blank for statement in stated for blank in blanks(statement)]
+    options = [blank for blank in options if not checks.points(blank.plain or blank.cloze)]
+    kinds = list(recipe.kinds)
     draw.shuffle(kinds)
-    tries: list[tuple[Kind, str]] = []
-    taken: set[tuple[str, str]] = set()
-    for step in range(min(_TRIES, len(stated))):
-        for place, kind in enumerate(kinds):
-            statement = stated[(place + step) % len(stated)]
-            if (_ASKING[kind], statement) not in taken:
-                taken.add((_ASKING[kind], statement))
-                tries.append((kind, statement))
+    tries: list[tuple[Kind, Blank]] = []
+    used: Counter[str] = Counter()
+    for _ in range(_TRIES):
+        for kind in kinds:
+            fit = [blank for blank in options if blank.wide or kind not in _WHOLE]
+            if not fit:
+                continue
+            chosen = min(fit, key=lambda blank: (used[blank.statement], blank.sort == "object"))
+            options.remove(chosen)
+            used[chosen.statement] += 1
+            tries.append((kind, chosen))
     return tries
 
 
@@ -307,7 +279,7 @@ def _row(draft: Draft, passage: SourcePassage, library: Library) -> Row:
         "split": library.splits[passage["id"]],
         "question": draft["question"],
         "answer": draft["answer"],
-        "quote": draft["quote"],
+        "quote": draft["blank"].statement,
         "passage": passage,
     }
     if draft["kind"] == "raft":
@@ -321,7 +293,7 @@ def _rejected(draft: Draft, passage: SourcePassage) -> Rejected:
         "kind": draft["kind"],
         "question": draft["question"],
         "answer": draft["answer"],
-        "quote": draft["quote"],
+        "quote": draft["blank"].statement,
         "source": passage["source"],
         "title": passage["title"],
         "page": passage["page"],
@@ -343,48 +315,3 @@ class _Searcher:
         message = await self._tool.ainvoke(call)
         found = message.artifact["structured_content"]
         return [passage["id"] for passage in found["passages"]]
-
-
-class _Writer:
-    """Asks the model for one short text at a time.
-
-    A passage comes first and the task last: all tasks about a passage then share one prefix,
-    whose reading is most of the cost.
-    """
-
-    def __init__(self, model: BaseChatModel, refusals: tuple[type[Exception], ...]) -> None:
-        self._refusals = refusals
-        self._asking = {
-            what: model.with_structured_output(_schema(shape)) for what, shape in _SHAPES.items()
-        }
-
-    async def write(
-        self, what: str, task: str, language: Language, passage: str | None = None, **values: str
-    ) -> str:
-        """The text that the model writes, or "" for none."""
-        wanted = say(task, language, **values)
-        if passage is not None:
-            wanted = say("training_task", language, passage=passage, task=wanted)
-        messages = [SystemMessage(_system(language)), HumanMessage(wanted)]
-        config: Any = {"tags": ["nostream"]}
-        try:
-            written = await self._asking[what].ainvoke(messages, config)
-        except self._refusals:
-            return ""
-        text = str(written.get("text") or "") if isinstance(written, dict) else ""
-        return checks.normalised(text.removeprefix("Q:").removeprefix("A:"))
-
-
-def _system(language: Language) -> str:
-    return prompt("training_data_ko") if language == "ko" else prompt("training_data_en")
-
-
-def _schema(shape: str) -> dict[str, Any]:
-    """One text of this shape. The same field for all, so that all share the prompt's prefix."""
-    return {
-        "title": "write",
-        "description": "Write the text that is asked for.",
-        "type": "object",
-        "properties": {"text": {"type": "string", "pattern": shape}},
-        "required": ["text"],
-    }

@@ -34,13 +34,6 @@ _LEANING = re.compile(
     re.IGNORECASE,
 )
 
-_DEFINES_KO = re.compile(
-    r"([^,.:]{1,40}?[^\s,.:하되이있없치주리키지오가나보르우으것에높많같좋깊](?:은|는))\s.*(이다|의미한다|말한다|뜻한다|가리킨다|임|의미함|말함)\.$"
-)
-_DEFINES_EN = re.compile(
-    r"(?!Below|Here|There|Next)([A-Z][^,.:]{1,40}?) (is|are) (?:an?|the|one of)\b"
-)
-
 
 def statements(text: str) -> list[str]:
     """The sentences of a passage that state something by themselves, in order.
@@ -61,16 +54,6 @@ def statements(text: str) -> list[str]:
             ):
                 found.append(statement)
     return list(dict.fromkeys(found))
-
-
-def definition_question(statement: str) -> str | None:
-    """The question that a definition answers ("X는 …이다.": "X는 무엇인가요?"), else None."""
-    if found := _DEFINES_KO.match(statement):
-        return f"{found[1]} 무엇인가요?"
-    if found := _DEFINES_EN.match(statement):
-        subject = re.sub(r"^(The|An?) ", lambda article: article[0].lower(), found[1])
-        return f"What {found[2]} {subject}?"
-    return None
 
 
 def _blocks(text: str) -> list[str]:

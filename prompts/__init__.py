@@ -40,7 +40,7 @@ def router_examples() -> dict[str, tuple[str, ...]]:
 
 @cache
 def worked_examples(agent: str) -> tuple[Any, ...]:
-    """Requests of an agent with their right tool calls, from `prompts/worked/<agent>.jsonl`."""
+    """What an agent should do with which request, from `prompts/worked/<agent>.jsonl`."""
     file = files(__name__).joinpath("worked", f"{agent}.jsonl")
     if not file.is_file():
         return ()

@@ -215,10 +215,10 @@ def test_other_settings_or_another_index_are_refused_with_what_to_do(
 
 
 def test_one_document_only(home: Path) -> None:
-    made(home, replace(ORDER, source="Kolm.md", kinds=("qa", "reverse", "hyde")))
+    made(home, replace(ORDER, source="Kolm.md", kinds=("qa", "reverse")))
     folder = home / "datasets" / "orchards"
     rows = [r for split in ("train", "test") for r in lines(folder / "alpaca" / f"{split}.jsonl")]
-    assert {row["title"] for row in rows} == {"Kolm.md"} and len(rows) == 3
+    assert {row["title"] for row in rows} == {"Kolm.md"} and len(rows) == 2
     with pytest.raises(DureError, match=r"No document 'none.md'.*It holds"):
         made(home, replace(ORDER, name="other", source="none.md"))
 
@@ -236,7 +236,7 @@ WRONG = {
         ("", "no_text"),
     ],
     "sentence": [("bakeries in a town of another name", "not_answered")],
-    "hypothetical": [("Tractors are repaired by mechanics.", "hypothetical_misses")],
+    "hypothetical": [("Orchards Zemst, Wolin, Varda, Ural and Torre.", "hypothetical_misses")],
     "reasoning": [("It has 99 of them.", "reasoning_unfounded")],
 }
 
@@ -255,6 +255,7 @@ def test_bad_rows_are_rejected_for_their_reasons_and_kept(home: Path) -> None:
         if what == "query":
             name = next(name for name in NAMES if name in text)
             wrong = text.replace(name, NAMES[(NAMES.index(name) + 12) % len(NAMES)])
+            wrong = wrong.replace("?", " now?")  # what is wrong here is right elsewhere
         bad.add(wrong)
         return wrong
 
@@ -268,7 +269,8 @@ def test_bad_rows_are_rejected_for_their_reasons_and_kept(home: Path) -> None:
         assert Path(draft["source"]).name == draft["title"] and draft["passage"] and draft["quote"]
     kept = [r for split in ("train", "test") for r in lines(folder / "alpaca" / f"{split}.jsonl")]
     assert len(kept) > 20
-    assert not {text for row in kept for text in (row["instruction"], row["output"])} & bad
+    texts = {text for row in kept for text in (row["instruction"], row["output"])}
+    assert texts & bad == set()
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     assert report["rejected"] == reasons
     assert report["drafts"] == len(kept) + len(rejected)
@@ -285,10 +287,11 @@ def test_a_question_is_asked_once(home: Path) -> None:
     def spoil(text: str, what: str) -> str:
         return "How many hectares does Orchard Kolm have?" if what == "question" else text
 
-    made(home, replace(ORDER, kinds=("qa",)), Composing(spoil=spoil))
+    made(home, replace(ORDER, kinds=("qa", "raft")), Composing(spoil=spoil))
     folder = home / "datasets" / "orchards"
-    queries = lines(folder / "beir" / "queries.jsonl")
-    assert [query["text"] for query in queries] == ["How many hectares does Orchard Kolm have?"]
+    queries = [query["text"] for query in lines(folder / "beir" / "queries.jsonl")]
+    assert queries.count("How many hectares does Orchard Kolm have?") == 1
+    assert len(set(queries)) == len(queries)
     reasons = Counter(draft["reason"] for draft in lines(folder / "rejected.jsonl"))
     assert reasons["duplicate"] > 0
 

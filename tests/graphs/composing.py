@@ -25,11 +25,12 @@ RIVERS = ("Ister", "Volda", "Neria", "Tamis", "Ohre", "Sava")
 
 
 def orchard(n: int) -> str:
-    """A document of two statements that no other document says."""
+    """A document of three statements that no other document says."""
     name, fruit, river = NAMES[n], FRUITS[n % len(FRUITS)], RIVERS[n % len(RIVERS)]
     return (
         f"Orchard {name} grows {17 + 3 * n} hectares of {fruit} near the river {river}.\n\n"
-        f"Orchard {name} sells its harvest to {4 + n} bakeries in the town of {name}burg.\n"
+        f"Orchard {name} sells its harvest to {4 + n} bakeries in the town of {name}burg.\n\n"
+        f"Orchard {name} is a farm of the {name} family with {2 + n} stores for winter fruit.\n"
     )
 
 
@@ -60,28 +61,40 @@ class Composing(BaseChatModel):
         return RunnableLambda(write)
 
     def _write(self, task: str) -> str:
-        if found := re.search(r"^Sentence: Orchard (\w+) (grows|sells)[^\n]*\n(.*)", task, re.M):
-            name, verb, wanted = found.groups()
-            unit = "hectares" if verb == "grows" else "bakeries"
-            if "word or number" in wanted:
-                return "Q: " + self.spoil(f"How many {unit} does Orchard {name} have?", "question")
-            if "search" in wanted:
-                return "Q: " + self.spoil(f"where are {unit} of Orchard {name}?", "query")
-            return "Q: " + self.spoil(f"Which {unit} has Orchard {name}?", "reverse")
+        if found := re.search(r'^Sentence: (.*)\nAsk for the blank with "(.*)"', task, re.M):
+            return "Q: " + self._question(*found.groups())
         found = re.search(r"^Question: (.*)$", task, re.M)
         assert found, task
         name = re.search(r"Orchard (\w+)", f"{found[1]} {task} Orchard Nobody")
         assert name
         if "Passage:" not in task:
-            return "A: " + self.spoil(f"Orchard {name[1]} has hectares, bakeries.", "hypothetical")
-        verb = "grows" if "hectares" in found[1] else "sells"
-        said = re.search(rf"Orchard {name[1]} {verb}[^\n]*", task)
-        if said is None:
-            return "A: unknown"
+            return "A: " + self.spoil(f"Orchard {name[1]} has a farm, bakeries.", "hypothetical")
         if answer := re.search(r"^Answer: (.*)$", task, re.M):
-            return "A: " + self.spoil(f"The document counts {answer[1]}.", "reasoning")
-        if found[1].startswith("How many"):
-            number = re.search(r"\d+", said[0])
-            assert number
-            return "A: " + self.spoil(f"{number[0]}", "answer")
-        return "A: " + self.spoil(said[0], "sentence")
+            return "A: " + self.spoil(f"The document says {answer[1]}.", "reasoning")
+        for asking, told in _TOLD:
+            said = re.search(told.format(name[1]), task)
+            if asking in found[1] and said:
+                return "A: " + self.spoil(said[1], "sentence" if asking == "What is" else "answer")
+        return "A: unknown"
+
+    def _question(self, cloze: str, asks: str) -> str:
+        found = re.search(r"Orchard (\w+)", cloze)
+        name = found[1] if found else "Nobody"
+        if asks.startswith("how many "):
+            unit = asks.removeprefix("how many ")
+            return self.spoil(f"How many {unit} does Orchard {name} have?", "question")
+        if "river" in cloze or "near ____" in cloze:
+            return self.spoil(f"Which river runs by Orchard {name}?", "query")
+        if "town of ____" in cloze:
+            return self.spoil(f"In which town does Orchard {name} sell its harvest?", "query")
+        return self.spoil(f"What is Orchard {name}?", "reverse")
+
+
+_TOLD = (
+    ("hectares", r"Orchard {0} grows (\d+ hectares)"),
+    ("bakeries", r"Orchard {0} sells its harvest to (\d+ bakeries)"),
+    ("stores", r"Orchard {0} is a farm [^\n]* with (\d+ stores)"),
+    ("river", r"Orchard {0} grows [^\n]* near (the river \w+)"),
+    ("town", r"Orchard {0} sells [^\n]* the town of (\w+)"),
+    ("What is", r"(Orchard {0} is [^\n]*)"),
+)

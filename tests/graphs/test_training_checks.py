@@ -77,11 +77,36 @@ def test_questions_that_tell_their_answer(question: str, answer: str, told: bool
     assert checks.gives_away(question, answer) is told
 
 
-def test_a_slip_in_copying_is_nearly_the_sentence() -> None:
-    sentence = "LoRA는 원본 가중치를 고정하고 저랭크 행렬 두 개만 학습한다."
-    assert checks.is_nearly("LoRA는 가중치를 고정하고 저랭크 행렬 두 개만 학습합니다", sentence)
-    assert not checks.is_nearly("저랭크 행렬 두 개", sentence)
-    assert not checks.is_nearly("", "")
+@pytest.mark.parametrize(
+    ("read", "expected", "question", "same"),
+    [
+        ("8 또는 16", "8 또는 16", "LoRA의 랭크는 얼마인가요?", True),
+        ("LoRA의 랭크는 8 또는 16이다.", "8 또는 16", "LoRA의 랭크는 얼마인가요?", True),
+        ("저랭크 행렬 두 개", "저랭크 행렬", "LoRA는 무엇을 학습하나요?", True),
+        ("8", "8 또는 16", "LoRA의 랭크는 얼마인가요?", False),  # a number is missing
+        ("원본 가중치", "저랭크 행렬", "LoRA는 무엇을 학습하나요?", False),
+        (KOREAN, "저랭크 행렬", "LoRA는 무엇을 학습하나요?", False),  # the passage, not an answer
+        ("LoRA", "저랭크 행렬", "LoRA는 무엇을 학습하나요?", False),
+        ("", "저랭크 행렬", "LoRA는 무엇을 학습하나요?", False),
+        ("LoRA trains two small matrices.", "two small matrices", "What does LoRA train?", True),
+        ("the pretrained weights", "two small matrices", "What does LoRA train?", False),
+    ],
+)
+def test_a_reader_must_find_what_was_blanked(
+    read: str, expected: str, question: str, same: bool
+) -> None:
+    assert checks.reads(read, expected, question) is same
+
+
+def test_a_question_names_its_subject() -> None:
+    assert checks.names_subject("확산 모델이란 무엇인가요?", "확산 모델")
+    assert not checks.names_subject("이미지를 만드는 방식은 무엇인가요?", "확산 모델")
+    assert checks.names_subject("What is it?", "")
+
+
+def test_pointing_at_an_unseen_text_is_told() -> None:
+    assert checks.points("Stable Diffusion은 이를 위해 어떤 모델을 사용하나요?")
+    assert not checks.points("Stable Diffusion은 어떤 모델을 사용하나요?")
 
 
 def test_the_same_question_in_other_clothes_is_the_same() -> None:

@@ -8,14 +8,16 @@ from dataclasses import replace
 
 import pytest
 
-from graphs.training_data import Recipe, mended, planned, recipe_hash, shuffled_documents
-from graphs.training_rows import KINDS, SourcePassage
+from graphs.training_blanks import blanks
+from graphs.training_data import Recipe, planned, shuffled_documents, wrong_asking
+from graphs.training_rows import KINDS, Kind, SourcePassage
+from graphs.training_writer import mended, recipe_hash
 
 RECIPE = Recipe(kinds=KINDS, seed=0, distractors=3, gold_share=0.8, index="default")
 SENTENCES = [
-    "Alma grows pears on seventeen hectares.",
+    "Alma is a village of pear growers beside the railway.",
     "Bronn grows plums near the river Volda.",
-    "Cetta sells cherries to four bakeries.",
+    "Cetta sells cherries to four bakeries in the town of Dorval.",
 ]
 
 
@@ -28,10 +30,12 @@ def passage(number: int, sentences: int) -> SourcePassage:
 def test_kinds_begin_with_different_statements_and_never_ask_the_same_twice(sentences: int) -> None:
     plan = planned(passage(1, sentences), RECIPE)
     assert plan == planned(passage(1, sentences), RECIPE)
-    assert {statement for _, statement in plan} == set(SENTENCES[:sentences])
-    details = [statement for kind, statement in plan if kind in ("qa", "raft")]
-    assert len(details) == len(set(details))  # both ask for a detail
+    assert {blank.statement for _, blank in plan} == set(SENTENCES[:sentences])
+    spans = [(blank.statement, blank.span) for _, blank in plan]
+    assert len(spans) == len(set(spans))
     assert max(Counter(kind for kind, _ in plan).values(), default=0) <= 2
+    assert len({blank.statement for _, blank in plan[:sentences]}) == sentences
+    assert all(blank.wide for kind, blank in plan if kind in ("reverse", "hyde"))
 
 
 def test_every_kind_comes_first_in_some_passages() -> None:
@@ -40,6 +44,31 @@ def test_every_kind_comes_first_in_some_passages() -> None:
     assert {kind for kind, _ in planned(passage(1, 3), replace(RECIPE, kinds=("raft",)))} == {
         "raft"
     }
+
+
+def test_a_sentence_that_points_elsewhere_is_not_asked_about() -> None:
+    text = "Stable Diffusion은 이를 위해 CLIP 모델을 사용하여 텍스트를 효과적으로 임베딩한다."
+    assert planned({**passage(1, 0), "text": text}, RECIPE) == []
+    assert planned({**passage(1, 0), "text": text.replace("이를 위해 ", "")}, RECIPE)
+
+
+@pytest.mark.parametrize(
+    ("question", "kind", "reason"),
+    [
+        ("Is Alma a village of pear growers at a railway?", "qa", "answer_in_question"),
+        ("What is Alma?", "qa", None),
+        ("What is Alma?", "reverse", None),
+        ("What is the village of pear growers called Alma?", "reverse", "answer_in_question"),
+        ("What lies beside a river?", "qa", "not_standalone"),
+        ("What is Alma like?", "qa", "duplicate"),
+        ("Alma, a village?", "qa", "not_a_question"),
+        ("", "qa", "no_text"),
+    ],
+)
+def test_a_question_must_ask_for_the_blank(question: str, kind: Kind, reason: str | None) -> None:
+    whole = passage(1, 1)
+    (blank,) = [blank for blank in blanks(SENTENCES[0]) if blank.sort == "meaning"]
+    assert wrong_asking(question, kind, blank, whole, ["whatisalmalike"]) == reason
 
 
 def test_the_gold_document_is_there_in_the_asked_share_of_rows_at_any_position() -> None:

@@ -10,7 +10,6 @@ from graphs.training_checks import stands_in
 from graphs.training_passages import (
     Library,
     data_hash,
-    definition_question,
     in_order,
     splits,
     statements,
@@ -55,26 +54,6 @@ def test_english_statements_stand_by_themselves() -> None:
         "LoRA freezes the pretrained weights of a model.",
         "The rank r is 3.5 times the old one.",
     ]
-
-
-@pytest.mark.parametrize(
-    ("statement", "question"),
-    [
-        ("양자화는 파라미터를 적은 비트로 나타내는 기술이다.", "양자화는 무엇인가요?"),
-        ("VAE의 목적은 새로운 데이터를 생성하는 것이다.", "VAE의 목적은 무엇인가요?"),
-        ("토큰은 텍스트를 나눈 조각을 의미한다.", "토큰은 무엇인가요?"),
-        ("The rank r is a number of columns.", "What is the rank r?"),
-        ("Adapters are the small layers that are trained.", "What are Adapters?"),
-        ("정규식의 개념은 1950년대에 처음 소개되었다.", None),
-        ("주로 데이터 검증과 로그 분석에 쓰이는 도구이다.", None),
-        ("트랜스포머를 이해하는 것은 여러 분야에 필수적인 지식이다.", None),
-        ("예전에는 통계적 번역이 주류를 이룬 방식이다.", None),
-        ("LoRA freezes the weights of a model.", None),
-        ("Below is an instruction that describes a task.", None),
-    ],
-)
-def test_a_definition_tells_its_question(statement: str, question: str | None) -> None:
-    assert definition_question(statement) == question
 
 
 @pytest.mark.parametrize("count", [2, 10, 200])
