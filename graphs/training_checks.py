@@ -62,6 +62,8 @@ _ASKS_EN = re.compile(
     r"|^(is|are|was|were|do|does|did|can|could|has|have|should|will|name|explain|describe)\b",
     re.IGNORECASE,
 )
+_MARKUP = re.compile(r"[{}`<>\\#]")
+_STATEMENT_INSIDE = re.compile(r"[가-힣]다\.\s*\S")
 _OTHER_SCRIPTS = re.compile(r"[\u0400-\u04ff\u3040-\u30ff\u3400-\u9fff\u0600-\u06ff\u0e00-\u0e7f]")
 
 
@@ -171,7 +173,8 @@ def wrong_question(question: str, passage: str) -> str | None:
     """The reason why a question is no good by itself, or None."""
     if not question_key(question):
         return "no_text"
-    if not asks(question):
+    debris = set(_MARKUP.findall(question)) - set(passage)
+    if not asks(question) or debris or _STATEMENT_INSIDE.search(question):
         return "not_a_question"
     if points(question):
         return "not_standalone"

@@ -31,6 +31,7 @@ _MARKED = re.compile(
     r"|[가-힣A-Za-z)]로|부터|까지|통해|위해|이용해|활용해|사용해|하여|하고|하며|되며|받아|으로써|에"
     r"|따라|대해|[A-Za-z)][이가]|(?:고|며|여|면|지만|때|해|은|는|후),|직접|주로|매우|미리|자동으로)$"
 )
+_READ_CLOSED = frozenset("lmnLMNR013678")  # final letters and digits that Koreans read closed
 _PARTICLES = {"을": "을", "를": "을", "이": "이", "가": "이", "은": "은", "는": "은"}
 _PARTICLES |= {"로": "으로", "으로": "으로", "와": "과", "과": "과"}
 _PARTICLE = re.compile(r"(으로써|으로|로써|로|에서|[을를이가은는와과])(?=[ ,]|$)")
@@ -100,7 +101,10 @@ def asked_for(name: re.Match[str]) -> str:
 def with_topic_marker(noun: str) -> str:
     """A noun with 은 after a final consonant, else 는."""
     last = noun[-1]
-    closed = (ord(last) - 0xAC00) % 28 != 0 if "가" <= last <= "힣" else False
+    if "가" <= last <= "힣":
+        closed = (ord(last) - 0xAC00) % 28 != 0
+    else:
+        closed = last in _READ_CLOSED
     return noun + ("은" if closed else "는")
 
 

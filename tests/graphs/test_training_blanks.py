@@ -6,6 +6,7 @@ import pytest
 
 from graphs.training_blanks import MARK, Blank, blanks
 from graphs.training_checks import asks, gives_away, stands_in
+from graphs.training_korean import with_topic_marker
 
 KOREAN = [
     (
@@ -225,3 +226,17 @@ def test_the_subject_is_what_a_question_must_name() -> None:
     assert {b.subject for b in blanks("Dropout was proposed by Geoffrey Hinton in 2012.")} == {
         "Dropout"
     }
+
+
+@pytest.mark.parametrize(
+    ("noun", "expected"),
+    [
+        ("양자화", "양자화는"),
+        ("토큰", "토큰은"),
+        ("Retrieval", "Retrieval은"),
+        ("RAG", "RAG는"),
+        ("OCR", "OCR은"),
+    ],
+)
+def test_a_topic_marker_fits_how_the_noun_is_read(noun: str, expected: str) -> None:
+    assert with_topic_marker(noun) == expected
