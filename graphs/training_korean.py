@@ -101,10 +101,8 @@ def asked_for(name: re.Match[str]) -> str:
 def with_topic_marker(noun: str) -> str:
     """A noun with 은 after a final consonant, else 는."""
     last = noun[-1]
-    if "가" <= last <= "힣":
-        closed = (ord(last) - 0xAC00) % 28 != 0
-    else:
-        closed = last in _READ_CLOSED
+    syllable = "가" <= last <= "힣"
+    closed = (ord(last) - 0xAC00) % 28 != 0 if syllable else last in _READ_CLOSED
     return noun + ("은" if closed else "는")
 
 
