@@ -21,7 +21,7 @@ IGNORED = -100
 MIN_LENGTH = 8
 
 # The textbook's 9.5, its empty lines included; a system text stands before the instruction.
-_GEMMA = """{{ bos_token or '' }}{% set ns = namespace(system='', first=true) %}\
+_GEMMA = """{% set ns = namespace(system='', first=true) %}\
 {% for message in messages %}{% if message['role'] == 'system' %}\
 {% set ns.system = message['content'] + '\\n\\n' %}{% elif message['role'] == 'user' %}\
 <start_of_turn>user\n\n{% if ns.first %}{{ ns.system }}Below is an instruction that describes a \
@@ -29,7 +29,7 @@ task. Write a response that appropriately completes the request.\n\n{% set ns.fi
 {% endif %}{{ message['content'] }}\n\n<end_of_turn>\n\n{% else %}<start_of_turn>model\n\n\
 {{ message['content'] }}\n\n<end_of_turn>{{ eos_token or '' }}\n\n{% endif %}{% endfor %}\
 {% if add_generation_prompt %}<start_of_turn>model\n\n{% endif %}"""
-_LLAMA3 = """<|begin_of_text|>{% for message in messages %}<|start_header_id|>\
+_LLAMA3 = """{% for message in messages %}<|start_header_id|>\
 {{ message['role'] }}<|end_header_id|>\n\n{{ message['content'] | trim }}<|eot_id|>\
 {% if message['role'] == 'assistant' and eos_token and eos_token != '<|eot_id|>' %}\
 {{ eos_token }}{% endif %}{% endfor %}\
@@ -40,7 +40,7 @@ _CHATML = """{% for message in messages %}<|im_start|>{{ message['role'] }}\n\
 {% if message['role'] == 'assistant' and eos_token and eos_token != '<|im_end|>' %}\
 {{ eos_token }}{% endif %}\n{% endfor %}\
 {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"""
-_PLAIN = """{{ bos_token or '' if adds_bos else '' }}{% for message in messages %}\
+_PLAIN = """{% for message in messages %}\
 {{ message['content'] }}{% if message['role'] == 'assistant' %}{{ eos_token or '' }}{% endif %}\n\
 {% endfor %}"""
 _SOURCES = {"gemma": _GEMMA, "llama3": _LLAMA3, "chatml": _CHATML, "plain": _PLAIN}
@@ -88,7 +88,13 @@ def named(tokenizer: Any, template: Template = "auto") -> Template:
 def chat_template(tokenizer: Any, template: Template = "auto") -> str:
     """The Jinja source of a template; set it as `tokenizer.chat_template` to publish it."""
     name = named(tokenizer, template)
-    return tokenizer.chat_template if name == "chat" else _SOURCES[name]
+    if name == "chat":
+        own: str = tokenizer.chat_template
+        return own
+    begins = tokenizer.bos_token_id is not None and (
+        tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
+    )
+    return "{{ bos_token }}" * begins + _SOURCES[name]
 
 
 def prompt_ids(
@@ -123,8 +129,8 @@ def encode(
             ids = text_ids(row.text, tokenizer)
             done.lengths.append(len(ids))
             for start in range(0, len(ids), max_length):
-                piece = ids[start : start + max_length]
-                done.examples.append({"input_ids": piece, "labels": list(piece)})
+                block = ids[start : start + max_length]
+                done.examples.append({"input_ids": block, "labels": list(block)})
             continue
         pieces = [
             _labelled(text, spans, tokenizer) for text, spans in marked(row, tokenizer, source)
@@ -136,8 +142,9 @@ def encode(
             labels = piece["labels"] if loss_on == "answer" else list(piece["input_ids"])
             if any(label != IGNORED for label in piece["labels"][:max_length]):
                 kept += 1
-                ids = piece["input_ids"][:max_length]
-                done.examples.append({"input_ids": ids, "labels": labels[:max_length]})
+                done.examples.append(
+                    {"input_ids": piece["input_ids"][:max_length], "labels": labels[:max_length]}
+                )
         done.dropped += not kept
     return done
 
@@ -203,17 +210,36 @@ def _rendered(messages: Sequence[Message], tokenizer: Any, source: str, answerin
 
 
 def _labelled(text: str, spans: Sequence[tuple[int, int]], tokenizer: Any) -> Example:
-    """Ids of a text, labelled where they stand in one of the spans."""
-    found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    ids: list[int] = found["input_ids"]
+    """Ids of a text, labelled where they stand in one of the spans.
+
+    The ids before an answer are those of the prompt alone, since that is what the model sees when
+    it is to answer: where the tokenizer would join the two, they are tokenised apart.
+    """
+    ids, offsets = _ids(text, tokenizer)
+    apart = any(
+        _ids(text[:start], tokenizer)[0] != ids[: sum(begin < start for begin, _ in offsets)]
+        for start, _ in spans
+    )
+    if apart:
+        ids, offsets = [], []
+        cuts = [0, *(start for start, _ in spans), len(text)]
+        for begin, end in zip(cuts, cuts[1:], strict=False):
+            piece, places = _ids(text[begin:end], tokenizer)
+            ids += piece
+            offsets += [(begin + start, begin + stop) for start, stop in places]
     labels = [IGNORED] * len(ids)
     at = 0
-    for number, (start, end) in enumerate(found["offset_mapping"]):
+    for number, (start, _) in enumerate(offsets):
         while at < len(spans) and start >= spans[at][1]:
             at += 1
-        if at < len(spans) and end > start and start >= spans[at][0]:
+        if at < len(spans) and start >= spans[at][0]:
             labels[number] = ids[number]
     return {"input_ids": ids, "labels": labels}
+
+
+def _ids(text: str, tokenizer: Any) -> tuple[list[int], list[tuple[int, int]]]:
+    found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    return found["input_ids"], found["offset_mapping"]
 
 
 def encode_labels(
