@@ -178,7 +178,9 @@ def _dequantise(gguf: Path, target: Path, found: weights.Weights, progress: Prog
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from mcp_servers.torch_runtime import torch  # noqa: I001: transformers needs torch made ready
+    from mcp_servers.torch_runtime import torch
+
+    # isort: split
 
     progress(0.2, f"reading the tokenizer of {found.title}")
     where = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
