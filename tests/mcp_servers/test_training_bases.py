@@ -18,7 +18,7 @@ import pytest
 from mcp_servers import weights
 from mcp_servers.errors import EngineError
 from mcp_servers.training import bases
-from tests.mcp_servers.training_parts import byte_base
+from tests.mcp_servers.training_bytes import byte_base
 
 
 @pytest.fixture

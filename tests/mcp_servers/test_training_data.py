@@ -14,7 +14,7 @@ import pytest
 from mcp_servers.errors import EngineError
 from mcp_servers.training import data
 from mcp_servers.training.rows import Row
-from tests.mcp_servers.training_parts import lines
+from tests.mcp_servers.training_bytes import lines
 
 SHARED = Path(os.environ.get("DURE_DATA") or Path(__file__).parents[3] / "shared" / "data")
 TEXTBOOK = SHARED / "finetune"

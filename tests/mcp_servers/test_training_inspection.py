@@ -8,7 +8,7 @@ import pytest
 
 from mcp_servers.errors import EngineError
 from mcp_servers.training.inspection import inspect
-from tests.mcp_servers.training_parts import byte_base, lines
+from tests.mcp_servers.training_bytes import byte_base, lines
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from mcp_servers.errors import EngineError
 from mcp_servers.training import templates
 from mcp_servers.training.rows import Row
 from mcp_servers.training.templates import IGNORED, Example
-from tests.mcp_servers.training_parts import byte_tokenizer
+from tests.mcp_servers.training_bytes import byte_tokenizer
 
 
 @pytest.fixture(scope="module")
