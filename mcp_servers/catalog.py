@@ -7,5 +7,6 @@ SERVERS: dict[str, str] = {
     "regex": "mcp_servers.regex.server",
     "metrics": "mcp_servers.metrics.server",
     "retrieval": "mcp_servers.retrieval.server",
+    "training": "mcp_servers.training.server",
     "foundations": "mcp_servers.foundations.server",
 }
