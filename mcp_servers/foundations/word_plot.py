@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -67,9 +68,12 @@ def _near(model: WordVectors, found: Found, neighbours: int) -> list[str]:
 
 
 def _frequent(model: WordVectors) -> list[str]:
-    """The most frequent words of two letters or more: single ones say little on a plot."""
-    long = (word for word in model.keyed.index_to_key if len(word) > 1)
-    return [word for word, _ in zip(long, range(FREQUENT), strict=False)]
+    """The most frequent words that say something: two letters or more, no stop words."""
+    from bm25s.stopwords import STOPWORDS_EN
+
+    empty = frozenset(STOPWORDS_EN)
+    words = (word for word in model.keyed.index_to_key if len(word) > 1 and word not in empty)
+    return list(itertools.islice(words, FREQUENT))
 
 
 def _places(vectors: Sequence[Any], method: Method) -> list[tuple[float, float]]:

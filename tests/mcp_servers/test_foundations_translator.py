@@ -119,7 +119,7 @@ def numbers(tmp_path: Path) -> Path:
     return path
 
 
-SMALL = {"d_model": 32, "heads": 2, "hidden": 64, "layers": 1, "epochs": 60, "vocabulary": 100}
+SMALL = {"d_model": 32, "heads": 2, "hidden": 64, "layers": 1, "epochs": 40, "vocabulary": 100}
 
 
 @pytest.mark.slow
@@ -188,9 +188,11 @@ async def test_the_packaged_set_is_learned_and_translated(
     assert figures["exact"] > 0.6
 
     for method in ("greedy", "beam"):
-        found = (await called("translate", source="I love you", method=method)).structuredContent
+        found = (
+            await called("translate", source="I read a book.", method=method)
+        ).structuredContent
         assert found is not None
-        assert found["translation"].startswith("저는 당신을 사랑합니다")
+        assert found["translation"] == "저는 책을 읽습니다."
         assert (found["unknown"], found["notes"]) == ([], [])
     found = (await called("translate", source="She drinks tea.", beam_width=3)).structuredContent
     assert found is not None and found["translation"] == "그녀는 차를 마십니다."
