@@ -99,7 +99,7 @@ def _places(vectors: Sequence[Any], method: Method) -> list[tuple[float, float]]
 
 
 def _corners(points: Sequence[Point], width: float, height: float) -> list[tuple[int, int, str]]:
-    """Where each label goes: right or left of its point, above or below, off dots and earlier labels.
+    """Where each label goes: right or left of its dot, above or below, off dots and other labels.
 
     `width` and `height` of the drawing are in points, as is the offset; the last is the label's
     horizontal alignment. A label that fits nowhere stands above on the right.

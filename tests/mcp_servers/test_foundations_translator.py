@@ -189,10 +189,10 @@ async def test_the_packaged_set_is_learned_and_translated(
 
     for method in ("greedy", "beam"):
         found = (
-            await called("translate", source="I read a book.", method=method)
+            await called("translate", source="They drink tea.", method=method)
         ).structuredContent
         assert found is not None
-        assert found["translation"] == "저는 책을 읽습니다."
+        assert found["translation"] == "그들은 차를 마십니다."
         assert (found["unknown"], found["notes"]) == ([], [])
     found = (await called("translate", source="She drinks tea.", beam_width=3)).structuredContent
     assert found is not None and found["translation"] == "그녀는 차를 마십니다."
