@@ -17,10 +17,11 @@ def start_loading(model: str | None) -> None:
 def _load(model: str | None) -> None:
     import contextlib
 
-    from agents import llama, weights
+    from agents import llama
     from agents.errors import DureError
     from agents.models import resolve
     from agents.settings import load_settings
+    from mcp_servers import weights
 
     with contextlib.suppress(DureError):
         settings = load_settings(model=model)

@@ -25,9 +25,10 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field
 
-from agents import llama, weights
+from agents import llama
 from agents.constrained import ReplyReader, describe_tools, reply_schema
 from agents.fitting import ChatMessage, fit
+from mcp_servers import weights
 
 Progress = Callable[[str, int, int], None]
 """Told what is going on: ("join", bytes, bytes), ("load", 0, 1) and ("read", tokens, tokens)."""

@@ -1,14 +1,10 @@
-"""The errors that a person sees. Each message is one line that ends in what to do next."""
+"""The errors of the upper house, beside those that it shares with the engines."""
 
 from __future__ import annotations
 
+from mcp_servers.errors import DureError, UsageError
 
-class DureError(Exception):
-    """Something failed in a way that the user can mend. Exit status 1."""
-
-
-class UsageError(DureError):
-    """The request itself was wrong (an unknown agent, model or tool). Exit status 2."""
+__all__ = ["ApprovalNeeded", "DureError", "ModelRefused", "UsageError"]
 
 
 class ApprovalNeeded(DureError):

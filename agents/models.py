@@ -9,9 +9,9 @@ import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agents import weights
 from agents.errors import DureError, UsageError
 from agents.settings import Settings
+from mcp_servers import weights
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -17,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from agents import weights
 from agents.settings import load_settings
+from mcp_servers import weights
 
 _REQUESTS = (
     "Write a short paragraph about why the sea is salty, in five sentences.",

@@ -23,12 +23,10 @@ import anyio.to_thread
 from mcp.server.fastmcp import Context, FastMCP
 from mcp.types import ToolAnnotations
 
+from mcp_servers.errors import EngineError as EngineError
+
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 _MARK = "__dure_tool__"
-
-
-class EngineError(Exception):
-    """A failure that the caller can mend. Its message ends in what to do next."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from agents import weights
 from agents.embedded import EmbeddedChatModel
+from mcp_servers import weights
 
 ROOT = Path(__file__).parents[1]
 DURE = shutil.which("dure", path=str(Path(sys.executable).parent)) or "dure"

@@ -28,7 +28,7 @@ from prompts import prompt
 from tests.conftest import DURE, ROOT, environment
 
 PACKAGES = ("agents", "graphs", "mcp_servers", "prompts", "evals")
-OPEN_TO_ALL = {"catalog", "home", "hub", "serving", "http"}
+OPEN_TO_ALL = {"catalog", "errors", "home", "hub", "serving", "http", "weights"}
 HEAVY = {
     "numpy",
     "torch",

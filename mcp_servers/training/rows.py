@@ -1,0 +1,65 @@
+"""What training data is once it was read: rows, where each is from, and what was wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from typing_extensions import TypedDict
+
+Shape = Literal["conversation", "text", "preference", "label"]
+
+
+class Message(TypedDict):
+    """One turn; `role` is system, user or assistant."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row. What it holds depends on its shape.
+
+    conversation: `messages`, the last of them the assistant's.
+    text: `text`, all of which is to be learnt.
+    preference: `messages` are the prompt; `chosen` and `rejected` answer it.
+    label: `text` and its `label`.
+    """
+
+    shape: Shape
+    file: str
+    line: int  # of the row's beginning, from 1; the number of the row where a file has no lines
+    messages: tuple[Message, ...] = ()
+    text: str = ""
+    chosen: str = ""
+    rejected: str = ""
+    label: str = ""
+    form: str = ""  # as it was written: alpaca, sharegpt, messages, responses ...
+
+
+class Problem(TypedDict):
+    """A row that cannot be used, or a file that cannot be read (line 0)."""
+
+    file: str
+    line: int
+    reason: str
+
+
+class Source(TypedDict):
+    """A file or a hub data set as it was read; `sha256` is that of its bytes (or its rows)."""
+
+    name: str
+    sha256: str
+    rows: int
+    weight: float
+
+
+@dataclass
+class Rows:
+    """Everything that was read. `sha256` stands for the rows, their order and their weights."""
+
+    rows: list[Row] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
+    sha256: str = ""
