@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mcp_servers.foundations import lexicon
+from mcp_servers.foundations.by_hand import BY_HAND
 from mcp_servers.foundations.korean_forms import is_formal, with_particle
 from mcp_servers.foundations.lexicon import Noun, Subject, Verb
 
@@ -334,7 +335,7 @@ def rows() -> list[dict[str, str]]:
     chance = random.Random(SEED)
     seen: set[str] = set()
     made: list[dict[str, str]] = []
-    for en, ko in lexicon.BY_HAND:
+    for en, ko in BY_HAND:
         seen.add(en)
         made.append({"en": en, "ko": ko, "split": "train"})
     for pattern in _PATTERNS:

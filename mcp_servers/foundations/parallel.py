@@ -13,8 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
+from mcp_servers.errors import EngineError
 from mcp_servers.retrieval.decoding import Unreadable, decoded
-from mcp_servers.serving import EngineError
 
 MAX_BYTES = 50_000_000
 MIN_PAIRS = 20
@@ -142,8 +142,12 @@ def _named_pair(found: object) -> Pair | str:
 def _columns(text: str, suffix: str) -> Iterator[tuple[int, Pair | str]]:
     first = text.split("\n", 1)[0]
     tabs = suffix == ".tsv" or (suffix != ".csv" and "\t" in first)
-    quoting = csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL  # in TSV a quotation mark is itself
-    reader = csv.reader(io.StringIO(text), delimiter="\t" if tabs else ",", quoting=quoting)
+    lines = io.StringIO(text)
+    reader = (
+        csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)  # a quotation mark is itself
+        if tabs
+        else csv.reader(lines)
+    )
     places = (0, 1)
     try:
         for number, row in enumerate(reader, 1):

@@ -77,8 +77,9 @@ def beam(
             elif len(open_) < width:
                 open_.append((ids, total))
         closed.sort(key=lambda each: -each.score)
-        if not open_ or (len(closed) >= width and _is_settled(open_, closed[width - 1], longest,
-                                                              length_penalty)):
+        if not open_ or (
+            len(closed) >= width and _is_settled(open_, closed[width - 1], longest, length_penalty)
+        ):
             break
     closed += [ranked(ids, total) for ids, total in open_ if len(closed) < width]
     return sorted(closed, key=lambda each: -each.score)[:width]

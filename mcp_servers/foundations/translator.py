@@ -8,50 +8,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
-import os
-import re
-import shutil
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from typing_extensions import TypedDict
-
+from mcp_servers.errors import EngineError
 from mcp_servers.foundations import search
+from mcp_servers.foundations.model_folders import folder_of, names, published
+from mcp_servers.foundations.results import Candidate, Method, Translation
 from mcp_servers.foundations.transformer import Shape, Transformer
 from mcp_servers.foundations.vocabulary import Vocabulary
-from mcp_servers.home import dure_home
-from mcp_servers.serving import EngineError
 from mcp_servers.torch_runtime import torch
 
-Method = Literal["greedy", "beam"]
 HOW_TO_TRAIN = "Train one with train_translator (about two minutes)."
 MAX_WIDTH = 20
 MAX_CHARACTERS = 1_000
-
-
-class Candidate(TypedDict):
-    """One translation; `score` is the log probability by the length penalty, 0 is certain."""
-
-    text: str
-    log_probability: float
-    score: float
-
-
-class Translation(TypedDict):
-    """`candidates` has the best first; `unknown` is what of the source the model never saw."""
-
-    source: str
-    translation: str
-    candidates: list[Candidate]
-    method: Method
-    tokens: list[str]
-    unknown: list[str]
-    translator: str
-    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -139,10 +112,10 @@ def checked_sentence(sentence: str, name: str) -> str:
 
 def load(name: str) -> Translator:
     """A trained translator by name. Raises `EngineError` that says how to train one."""
-    folder = folder_of(name)
+    folder = folder_of("translators", name)
     config = folder / "config.json"
     if not config.exists():
-        known = ", ".join(names())
+        known = ", ".join(names("translators"))
         others = f" Trained are: {known}." if known else ""
         raise EngineError(f"No translator {name!r} is trained.{others} {HOW_TO_TRAIN}")
     return _loaded(str(folder), config.stat().st_mtime_ns)
@@ -166,38 +139,16 @@ def _loaded(folder: str, _written: int) -> Translator:
 
 
 def save(translator: Translator) -> Path:
-    """Write the folder aside, then rename it: a reader finds the old one or the new one."""
+    """Publish a translator under its name, in the place of an earlier one."""
     from safetensors.torch import save_file
 
-    folder = folder_of(translator.name)
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    save_file(translator.model.state_dict(), aside / "model.safetensors")
-    translator.source.save(aside / "source.json")
-    translator.target.save(aside / "target.json")
+    folder = folder_of("translators", translator.name)
     config = {**translator.config, "shape": dataclasses.asdict(translator.model.shape)}
-    (aside / "config.json").write_text(
-        json.dumps(config, ensure_ascii=False, indent=1), encoding="utf-8"
-    )
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    if folder.exists():
-        folder.rename(old)
-    aside.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    with published(folder) as aside:
+        save_file(translator.model.state_dict(), aside / "model.safetensors")
+        translator.source.save(aside / "source.json")
+        translator.target.save(aside / "target.json")
+        (aside / "config.json").write_text(
+            json.dumps(config, ensure_ascii=False, indent=1), encoding="utf-8"
+        )
     return folder
-
-
-def names() -> list[str]:
-    """The trained translators by name."""
-    root = dure_home() / "models" / "translators"
-    return sorted(path.parent.name for path in root.glob("[!.]*/config.json"))
-
-
-def folder_of(name: str) -> Path:
-    """Where a translator of this name lives. Raises `EngineError` for what is no name."""
-    if not re.fullmatch(r"[\w-]{1,64}", name):
-        raise EngineError(f"{name!r} is not a name. Use letters, digits, - and _.")
-    return dure_home() / "models" / "translators" / name
-
-

@@ -18,7 +18,7 @@ _SPACE = "▁"  # the tokenizers library's mark of a word's start
 
 
 class Vocabulary:
-    """Pieces of words by their frequency: 고양이를 is 고양이 and 를, so new pairs are no surprise."""
+    """Frequent words are whole, rare ones in pieces: an unseen 고양이로 is 고양이 and 로."""
 
     pad, bos, eos, unknown = range(4)
 
