@@ -54,13 +54,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Explained:
-    """The stages, and what the heat map shows: (head, query, key) weights and their labels."""
+    """The stages, and what the heat map shows: (head, query, key) weights and their labels.
+
+    `nexts` is what a decoder's row is to say next; the encoder says nothing.
+    """
 
     stages: list[Stage]
     predictions: list[Prediction]
     weights: list[list[list[float]]]
     rows: list[str]
     columns: list[str]
+    nexts: list[str]
     source: str
     target: str
     layer: int
@@ -117,6 +121,7 @@ def explain(of: Translator, request: Request) -> Explained:
         weights=found.attended.heads.weights[0].tolist(),
         rows=rows,
         columns=columns,
+        nexts=[] if request.attention == "encoder" else [each["expected"] for each in predictions],
         source=request.source,
         target=target_text,
         layer=layer,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp_servers.foundations.stages import Language, Which
 from mcp_servers.pictures import drawing, new_figure, png_of, short
+
+if TYPE_CHECKING:
+    from mcp_servers.foundations.explanation import Explained
 
 _TITLES: dict[Language, dict[Which, str]] = {
     "en": {
@@ -25,14 +27,16 @@ _WORDS: dict[Language, dict[str, str]] = {
         "mean": "mean of {heads} heads",
         "head": "head {number}",
         "keys": "looked at (keys)",
-        "queries": "looking (queries)",
+        "tokens": "looking (queries)",
+        "queries": "looking (queries) → to say next",
         "untrained": "untrained",
     },
     "ko": {
         "mean": "헤드 {heads}개의 평균",
         "head": "헤드 {number}",
         "keys": "보이는 쪽 (키)",
-        "queries": "보는 쪽 (쿼리)",
+        "tokens": "보는 쪽 (쿼리)",
+        "queries": "보는 쪽 (쿼리) → 다음에 말할 토큰",
         "untrained": "학습 전",
     },
 }
@@ -40,17 +44,16 @@ _COLUMNS = 4  # small pictures in a row
 _NUMBERED = 14  # tokens a side up to which a cell's number can be read
 
 
-def draw(
-    weights: Sequence[Sequence[Sequence[float]]],
-    rows: Sequence[str],
-    columns: Sequence[str],
-    which: Which,
-    layer: int,
-    trained: bool,
-    language: Language,
-) -> bytes:
-    """(head, query, key) weights as a PNG: darker looks more; numbers where there is room."""
+def draw(found: Explained, which: Which, trained: bool, language: Language) -> bytes:
+    """The weights as a PNG: darker looks more; numbers where there is room.
+
+    A decoder's row also names the token that it is to say next, since that is what it looks for.
+    """
     words = _WORDS[language]
+    weights, rows, columns = found.weights, found.rows, found.columns
+    named = rows
+    if found.nexts:
+        named = [f"{row} → {after}" for row, after in zip(rows, found.nexts, strict=True)]
     heads = len(weights)
     mean = [
         [sum(head[r][c] for head in weights) / heads for c in range(len(columns))]
@@ -59,13 +62,13 @@ def draw(
     across = min(heads, _COLUMNS)
     down = -(-heads // across)
     cell = 0.62 if max(len(rows), len(columns)) <= _NUMBERED else 0.34  # inches
-    width, height = 1.8 + cell * len(columns), 1.5 + cell * 0.75 * len(rows)
-    labels = [short(row, 12) for row in rows], [short(column, 12) for column in columns]
+    width, height = 2.6 + cell * len(columns), 1.5 + cell * 0.75 * len(rows)
+    labels = [short(row, 22) for row in named], [short(column, 12) for column in columns]
     small = max(2.2, 0.8 + 0.16 * max(len(rows), len(columns)))
     with drawing() as family:
         text: dict[str, Any] = {"fontfamily": family, "parse_math": False}
         figure = new_figure(max(width, small * across), height + small * down + 0.4)
-        title = _TITLES[language][which].format(layer=layer)
+        title = _TITLES[language][which].format(layer=found.layer)
         if not trained:
             title += f" ({words['untrained']})"
         figure.suptitle(title, fontsize=14, **text)
@@ -78,7 +81,7 @@ def draw(
         axes.set_xticks(range(len(columns)), labels[1], rotation=45, ha="right", **text)
         axes.set_yticks(range(len(rows)), labels[0], **text)
         axes.set_xlabel(words["keys"], **text)
-        axes.set_ylabel(words["queries"], **text)
+        axes.set_ylabel(words["queries" if found.nexts else "tokens"], **text)
         if max(len(rows), len(columns)) <= _NUMBERED:
             for r, values in enumerate(mean):
                 for c, value in enumerate(values):
@@ -93,5 +96,5 @@ def draw(
             place.imshow(weights[number], cmap="Blues", vmin=0, vmax=1, aspect="auto")
             place.set_title(words["head"].format(number=number + 1), fontsize=10, **text)
             place.set_xticks(range(len(columns)), labels[1], rotation=90, fontsize=7, **text)
-            place.set_yticks(range(len(rows)), labels[0], fontsize=7, **text)
+            place.set_yticks(range(len(rows)), [short(row, 12) for row in rows], fontsize=7, **text)
         return png_of(figure)

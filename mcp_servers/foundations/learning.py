@@ -25,7 +25,7 @@ from mcp_servers.foundations import parallel, search, translator
 from mcp_servers.foundations.parallel import Pair, ParallelSet
 from mcp_servers.foundations.settings import TranslatorSettings
 from mcp_servers.foundations.transformer import Shape, Transformer
-from mcp_servers.foundations.vocabulary import Vocabulary
+from mcp_servers.foundations.vocabulary import Vocabulary, words_in
 from mcp_servers.home import dure_home
 from mcp_servers.metrics.translation import corpus_bleu
 from mcp_servers.torch_runtime import torch
@@ -79,6 +79,7 @@ def learn(worker: jobs.Worker) -> dict[str, Any]:
                 "held_out": len(run.held_out),
                 "skipped": len(data.skipped) + dropped,
             },
+            "known_words": sorted({word for p in data.train for word in words_in(p.source)}),
             "settings": asdict(settings),
             "figures": figures,
             "versions": {name: version(name) for name in ("torch", "tokenizers")},

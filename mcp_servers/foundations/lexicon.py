@@ -96,6 +96,9 @@ SUBJECTS = (
     Subject("my brother", "제 동생"),
     Subject("the man", "그 남자"),
     Subject("the woman", "그 여자"),
+    Subject("the doctor", "의사"),
+    Subject("the singer", "가수"),
+    Subject("the farmer", "농부"),
     Subject("Minsu", "민수"),
     Subject("Jiyeon", "지연"),
 )

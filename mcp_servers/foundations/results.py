@@ -29,7 +29,7 @@ class Candidate(TypedDict):
 
 
 class Translation(TypedDict):
-    """`candidates` has the best first; `unknown` is what of the source the model never saw."""
+    """`candidates` has the best first; `unknown` are words that training never showed."""
 
     source: str
     translation: str

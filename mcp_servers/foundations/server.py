@@ -116,7 +116,7 @@ def explain_attention(
     language: In = "en",
     translator: TranslatorName = DEFAULT_TRANSLATOR,
 ) -> Annotated[CallToolResult, Explanation]:
-    """Show attention step by step for a sentence pair: Q K V, scores, mask, softmax, loss, picture."""
+    """Show attention step by step for a sentence pair: Q K V, scores, mask, softmax, loss."""
     from mcp_servers.foundations import explanation, heat_map, stages
     from mcp_servers.foundations import translator as translators
 
@@ -126,9 +126,7 @@ def explain_attention(
     model = translators.load(translator) if trained else explanation.untrained(source, target)
     request = explanation.Request(source, target, attention, layer, head, padding, language)
     found = explanation.explain(model, request)
-    png = heat_map.draw(
-        found.weights, found.rows, found.columns, attention, found.layer, trained, language
-    )
+    png = heat_map.draw(found, attention, trained, language)
     result: Explanation = {
         "source": found.source,
         "target": found.target,

@@ -15,6 +15,7 @@ Language = Literal["ko", "en"]
 Which = Literal["cross", "encoder", "decoder"]
 
 MAX_ROWS, MAX_COLUMNS = 12, 12  # of a matrix in the result; its shape tells the rest
+MAX_DIMENSIONS = 6  # of a token's vector
 _PLACES = 3  # decimal places
 
 
@@ -104,7 +105,7 @@ _EN = Words(
         "One dot product for each query and key: how well they match.",
         "Without it large d_k would make the softmax so steep that its gradient vanishes.",
         "{hidden} of {cells} places are hidden (padding, or the future), so their weight is 0.",
-        "Each row sums to 1. Strongest: {strongest}.",
+        "Each row sums to 1. A decoder's row looks for the token after it. Strongest: {strongest}.",
         "Each query's row is the mean of the values, weighted by its attention.",
         "The {heads} heads' contexts, side by side, are mixed back to d_model dimensions.",
         "Cross-entropy over {words} words; perplexity {perplexity}. Gradients: {gradients}. "
@@ -142,7 +143,7 @@ _KO = Words(
         "쿼리와 키마다 내적 하나: 서로 얼마나 맞는지를 나타냅니다.",
         "나누지 않으면 d_k가 클수록 소프트맥스가 가팔라져 기울기가 사라집니다.",
         "{cells}칸 중 {hidden}칸(패딩 또는 미래)을 가리므로 그 가중치는 0이 됩니다.",
-        "각 행의 합은 1입니다. 가장 강한 곳: {strongest}.",
+        "각 행의 합은 1입니다. 디코더의 행은 다음 토큰을 위해 봅니다. 가장 강한 곳: {strongest}.",
         "쿼리마다 값들을 어텐션 가중치로 평균한 벡터입니다.",
         "{heads}개 헤드의 컨텍스트를 이어 붙여 다시 d_model 차원으로 섞습니다.",
         "단어 {words}개에 대한 교차 엔트로피입니다. 퍼플렉서티 {perplexity}. 기울기: {gradients}. "
@@ -173,17 +174,18 @@ def matrix_of(
     """A (rows, columns) tensor, rounded and cut to a readable size; columns may be dimensions."""
     height, width = values.shape
     labels = columns or [str(number) for number in range(1, width + 1)]
-    shown = values[:MAX_ROWS, :MAX_COLUMNS].detach().tolist()
+    most = MAX_COLUMNS if columns else MAX_DIMENSIONS
+    shown = values[:MAX_ROWS, :most].detach().tolist()
     return {
         "name": name,
         "shape": [height, width],
         "rows": list(rows[:MAX_ROWS]),
-        "columns": list(labels[:MAX_COLUMNS]),
+        "columns": list(labels[:most]),
         "values": [
             [round(value, _PLACES) if math.isfinite(value) else None for value in row]
             for row in shown
         ],
-        "cut": height > MAX_ROWS or width > MAX_COLUMNS,
+        "cut": height > MAX_ROWS or width > most,
     }
 
 

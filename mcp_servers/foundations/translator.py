@@ -19,11 +19,12 @@ from mcp_servers.foundations import search
 from mcp_servers.foundations.model_folders import folder_of, names, published
 from mcp_servers.foundations.results import Candidate, Method, Translation
 from mcp_servers.foundations.transformer import Shape, Transformer
-from mcp_servers.foundations.vocabulary import Vocabulary
+from mcp_servers.foundations.vocabulary import Vocabulary, words_in
 from mcp_servers.torch_runtime import torch
 
 HOW_TO_TRAIN = "Train one with train_translator (about two minutes)."
 MAX_WIDTH = 20
+_UNSURE = -0.2  # mean log probability of a token; held-out sentences have about -0.06
 MAX_CHARACTERS = 1_000
 
 
@@ -74,13 +75,14 @@ def translate(
         }
         for each in found
     ]
-    unknown = translator.source.unknown_parts(sentence)
+    known = set(translator.config["known_words"])
+    unknown = [word for word in dict.fromkeys(words_in(sentence)) if word not in known]
     notes = []
     if unknown:
         notes.append(
             f"Not in the training sentences, so left to guessing: {', '.join(unknown[:10])}."
         )
-    if candidates[0]["log_probability"] / (len(found[0].ids) + 1) < -0.5:
+    if candidates[0]["log_probability"] / (len(found[0].ids) + 1) < _UNSURE:
         notes.append(
             "The model is unsure: the sentence is unlike those that it learned from "
             f"({translator.config['data']['name']})."

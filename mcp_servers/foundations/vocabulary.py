@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 PAD, BOS, EOS, UNK = "<pad>", "<bos>", "<eos>", "<unk>"
 SPECIALS = (PAD, BOS, EOS, UNK)  # ids 0 to 3
 _SPACE = "▁"  # the tokenizers library's mark of a word's start
+
+
+def words_in(sentence: str) -> list[str]:
+    """The sentence's words in lower case, punctuation left out."""
+    return re.findall(r"\w+", unicodedata.normalize("NFC", sentence).lower())
 
 
 class Vocabulary:
@@ -60,17 +66,6 @@ class Vocabulary:
     def ids(self, sentence: str) -> list[int]:
         """The sentence's tokens as numbers, without start and end marks."""
         return list(self._tokenizer.encode(sentence, add_special_tokens=False).ids)
-
-    def unknown_parts(self, sentence: str) -> list[str]:
-        """What of a sentence no piece stands for, in order, once each."""
-        sentence = unicodedata.normalize("NFC", sentence)
-        found = self._tokenizer.encode(sentence, add_special_tokens=False)
-        spans = (sentence[a:b].strip() for a, b in self._unknown_spans(found))
-        return [span for span in dict.fromkeys(spans) if span]
-
-    def _unknown_spans(self, found: object) -> Iterable[tuple[int, int]]:
-        ids, offsets = found.ids, found.offsets  # type: ignore[attr-defined]
-        return (span for id_, span in zip(ids, offsets, strict=True) if id_ == self.unknown)
 
     def text(self, ids: Sequence[int]) -> str:
         """The sentence that these tokens spell; marks are left out."""

@@ -49,6 +49,7 @@ def learn(worker: jobs.Worker) -> dict[str, Any]:
                 start_alpha=_alpha(done, total),
                 end_alpha=_alpha(done + 1, total),
             )
+    worker.step(total, total, "saving")
     folder = word_vectors.save(asked.name, model.wv, {**worker.spec, "words_read": counts.total()})
     return {
         "words": asked.name,

@@ -208,7 +208,8 @@ def save(name: str, trained: Any, settings: dict[str, Any]) -> Path:
     from safetensors.numpy import save_file
 
     words = trained.index_to_key
-    config = {**settings, "counts": {word: trained.get_vecattr(word, "count") for word in words}}
+    counts = {word: int(trained.get_vecattr(word, "count")) for word in words}
+    config = {**settings, "counts": counts}
     held = {"vectors": np.ascontiguousarray(trained.vectors, dtype=np.float32)}
     if settings["kind"].startswith("fasttext"):
         held["ngrams"] = np.ascontiguousarray(trained.vectors_ngrams, dtype=np.float32)
