@@ -306,7 +306,7 @@ def _stages(
 
 def _strongest(weights: Tensor, rows: list[str], columns: list[str]) -> str:
     """For each query the key it looks at most: "저는 → i (0.91)"."""
-    best = weights.max(dim=-1)
+    best = weights.detach().max(dim=-1)
     return ", ".join(
         f"{row} → {columns[int(at)]} ({float(value):.2f})"
         for row, at, value in zip(rows, best.indices, best.values, strict=True)
@@ -350,8 +350,8 @@ def _loss(
         for name, gradient in zip(parameters, gradients, strict=True)
     }
     filled = {
-        "loss": f"{float(loss):.4f}",
-        "perplexity": f"{math.exp(min(float(loss), 50.0)):.2f}",
+        "loss": f"{loss.item():.4f}",
+        "perplexity": f"{math.exp(min(loss.item(), 50.0)):.2f}",
         "after": f"{after_step:.4f}",
         "rate": _LEARNING_RATE,
         "gradients": ", ".join(f"{name} = {value}" for name, value in norms.items()),

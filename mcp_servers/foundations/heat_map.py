@@ -62,7 +62,7 @@ def draw(found: Explained, which: Which, trained: bool, language: Language) -> b
     across = min(heads, _COLUMNS)
     down = -(-heads // across)
     cell = 0.62 if max(len(rows), len(columns)) <= _NUMBERED else 0.34  # inches
-    width, height = 2.6 + cell * len(columns), 1.5 + cell * 0.75 * len(rows)
+    width, height = 2.6 + cell * len(columns), max(3.2, 1.5 + cell * 0.75 * len(rows))
     labels = [short(row, 22) for row in named], [short(column, 12) for column in columns]
     small = max(2.2, 0.8 + 0.16 * max(len(rows), len(columns)))
     with drawing() as family:

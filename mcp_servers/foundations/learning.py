@@ -35,7 +35,7 @@ Encoded = tuple[list[int], list[int]]
 
 LABEL_SMOOTHING = 0.1
 WARMUP_SHARE = 0.1  # of all steps, while the learning rate rises
-SAVE_SECONDS = 5.0
+SAVE_SECONDS = 2.0
 _SAMPLES = 8  # held-out translations kept with the figures
 
 

@@ -65,10 +65,12 @@ def train_translator(
 
     Returns a job id; ask job about it. The same call goes on where a killed one stopped.
     """
-    path = str(allowed_path(data, context)) if data else None
+    path = allowed_path(data, context) if data else None
+    if path and not path.is_file():
+        raise EngineError(f"There is no file {path}. Name a TSV, CSV or JSONL file of pairs.")
     spec = TranslatorSettings(
         name=name,
-        data=path,
+        data=str(path) if path else None,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
