@@ -1,7 +1,8 @@
 """The training job: `python -m mcp_servers.foundations.learning FOLDER` (see `mcp_servers.jobs`).
 
 It may be killed at any moment. Weights, optimiser and random state are kept in one checkpoint,
-written aside and renamed; the same request goes on from there, to the very same translator.
+written aside and renamed; the same request goes on from there and ends, on the CPU, in the very
+same translator.
 """
 
 from __future__ import annotations

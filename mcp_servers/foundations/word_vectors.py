@@ -30,6 +30,7 @@ HOW_TO_TRAIN = "Train them with train_word_vectors on your own texts."
 MAX_NEIGHBOURS = 100
 _SPELLINGS = 5  # near spellings that an error names
 MAX_WORD = 100  # characters
+_ENOUGH_FOR_ANALOGIES = 10_000_000  # words of text
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,12 @@ def analogy(model: WordVectors, a: str, b: str, c: str, n: int) -> Analogy:
     import numpy as np
 
     given = [look_up(model, word) for word in (a, b, c)]
+    notes = [note for each in given for note in each.notes]
+    if model.config["words_read"] < _ENOUGH_FOR_ANALOGIES:
+        notes.append(
+            f"These vectors saw {model.config['words_read']:,} words; analogies come out right "
+            "from tens of millions on."
+        )
     first, second, third = (
         each.vector / max(float(np.linalg.norm(each.vector)), 1e-9) for each in given
     )
@@ -149,7 +156,7 @@ def analogy(model: WordVectors, a: str, b: str, c: str, n: int) -> Analogy:
         "question": " : ".join(each.word for each in given[:2]) + f" = {given[2].word} : ?",
         "answers": _neighbours(model, second - first + third, n, {each.word for each in given}),
         "model": model.name,
-        "notes": [note for each in given for note in each.notes],
+        "notes": notes,
     }
 
 

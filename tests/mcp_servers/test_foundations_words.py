@@ -85,6 +85,7 @@ def test_words_of_like_use_are_near(kind: str, text: Path) -> None:
     found = word_vectors.analogy(model, "고양이", "강아지", "커피", 4)
     assert found["question"] == "고양이 : 강아지 = 커피 : ?"
     assert {each["word"] for each in found["answers"]} & {"우유", "주스"}
+    assert "tens of millions" in found["notes"][0]
 
 
 def test_the_same_seed_gives_the_same_vectors(text: Path) -> None:
@@ -236,7 +237,7 @@ def test_korean_paragraphs_give_sensible_neighbours(
     collection = json.loads((DATA / "KorQuAD_v1.0_dev.json").read_text(encoding="utf-8"))
     paragraphs = [p["context"] for each in collection["data"] for p in each["paragraphs"]]
     (tmp_path / "korquad.txt").write_text("\n".join(paragraphs), encoding="utf-8")
-    result = started(tmp_path / "korquad.txt", monkeypatch, epochs=10)
+    result = started(tmp_path / "korquad.txt", monkeypatch, epochs=8)
     assert result["vocabulary"] > 3_000
     assert {"대학교", "졸업", "입학", "고등학교"} & neighbours("대학", 10)
     assert {"노래", "장르", "대중", "밴드"} & neighbours("음악", 10)
