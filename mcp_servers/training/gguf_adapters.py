@@ -192,8 +192,9 @@ def _write(
 
 def _scaling(config: dict[str, Any], module: str, rank: int) -> float:
     """What PEFT multiplies this module's B A with."""
-    from peft.utils.other import get_pattern_key
+    alpha = float(config["lora_alpha"])
+    if patterns := config.get("alpha_pattern"):
+        from peft.utils.other import get_pattern_key
 
-    patterns = config.get("alpha_pattern") or {}
-    alpha = float(patterns.get(get_pattern_key(list(patterns), module), config["lora_alpha"]))
+        alpha = float(patterns.get(get_pattern_key(list(patterns), module), alpha))
     return alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank
