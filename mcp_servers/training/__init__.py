@@ -1,1 +1,1 @@
-"""Fine-tuning of language models: data, methods, the training job and what comes of it."""
+"""Fine-tuning: bases, data, runs and what comes out of them (chapters 8 to 10)."""

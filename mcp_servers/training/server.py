@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from mcp.server.fastmcp import Context
-from mcp.types import CallToolResult
+from mcp.types import CallToolResult, ImageContent, TextContent
 from pydantic import Field
 
+from mcp_servers.roots import allowed_path
 from mcp_servers.serving import Engine, run, tool
+from mcp_servers.training import comparing, curves, inspection, starting
+from mcp_servers.training import data as data_names
+from mcp_servers.training import runs as states
+from mcp_servers.training.inspection import Inspection
 from mcp_servers.training.results import (
     Comparison,
     Curve,
@@ -18,7 +27,8 @@ from mcp_servers.training.results import (
     RunState,
     Samples,
 )
-from mcp_servers.training.settings import Method, Template, with_settings
+from mcp_servers.training.settings import Method, with_settings
+from mcp_servers.training.templates import LossOn, Template
 
 Data = Annotated[
     list[str],
@@ -41,10 +51,12 @@ def inspect_dataset(
     base: Base = "embedded:tiny",
     template: Annotated[Template, Field(description="How rows become text")] = "auto",
     max_length: Annotated[int, Field(description="Tokens of a row")] = 512,
-    loss_on: Annotated[str, Field(description="answer or all")] = "answer",
-) -> dict[str, Any]:
+    loss_on: Annotated[LossOn, Field(description="Which tokens are learnt")] = "answer",
+) -> Inspection:
     """Count, measure and check rows before training: lengths, duplicates, bad rows by line."""
-    raise NotImplementedError
+    return inspection.inspect(
+        data_names.allowed(data, context), _base(base, context), template, max_length, loss_on
+    )
 
 
 @tool("Estimate a training run")
@@ -58,7 +70,10 @@ def estimate(
     **settings: Any,
 ) -> Estimate:
     """Say the memory and the time that training would take, and what to change if too much."""
-    raise NotImplementedError
+    from mcp_servers.training import estimating
+
+    names = data_names.allowed(data, context)
+    return estimating.estimate(names, _base(base, context), method, settings, probe=probe)
 
 
 @tool("Train a model", read_only=False, destructive=True)
@@ -77,19 +92,20 @@ def train(
     **settings: Any,
 ) -> RunState:
     """Start fine-tuning a base on rows. Answers at once; ask status how far it is."""
-    raise NotImplementedError
+    names = data_names.allowed(data, context)
+    return starting.train(names, _base(base, context), method, name, weights, settings)
 
 
 @tool("State of a run")
 def status(run: Run = None) -> RunState:
     """How far a run is: step, loss, tokens a second, seconds left, result or error."""
-    raise NotImplementedError
+    return states.state(states.find(run, states.KINDS))
 
 
 @tool("List runs")
 def runs() -> list[RunState]:
     """All training runs, newest first."""
-    raise NotImplementedError
+    return [states.state(folder) for folder in states.folders()]
 
 
 @tool("Log of a run")
@@ -97,31 +113,31 @@ def logs(
     run: Run = None, lines: Annotated[int, Field(description="How many of the last lines")] = 50
 ) -> Logs:
     """The last lines that a run wrote, to find out why it failed."""
-    raise NotImplementedError
+    return states.logs(run, lines)
 
 
 @tool("Curve of a run")
 def curve(run: Run = None) -> Annotated[CallToolResult, Curve]:
     """The loss of a run over its steps, as a picture and in characters."""
-    raise NotImplementedError
+    return _with_picture(*curves.curve(run))
 
 
 @tool("Pause a run", read_only=False)
 def pause(run: Run = None) -> RunState:
     """Save a checkpoint and stop; resume goes on from there."""
-    raise NotImplementedError
+    return starting.pause(run)
 
 
 @tool("Resume a run", read_only=False)
 def resume(run: Run = None) -> RunState:
     """Go on with a run that was paused, cancelled or killed, from its last checkpoint."""
-    raise NotImplementedError
+    return starting.resume(run)
 
 
 @tool("Cancel a run", read_only=False)
 def cancel(run: Run = None) -> RunState:
     """Stop a run at its next step. Its checkpoints stay."""
-    raise NotImplementedError
+    return starting.cancel(run)
 
 
 @tool("Compare runs")
@@ -129,7 +145,7 @@ def compare(
     runs: Annotated[list[str], Field(description="Two or more names or ids")],
 ) -> Annotated[CallToolResult, Comparison]:
     """Several runs side by side: losses, speed, the settings that differ, one picture."""
-    raise NotImplementedError
+    return _with_picture(*comparing.compare(runs))
 
 
 @tool("Evaluate a run", read_only=False)
@@ -143,7 +159,7 @@ def evaluate(
 
     Loss, perplexity, exact match, token F1, ROUGE, and answers side by side.
     """
-    raise NotImplementedError
+    return starting.follow_up("evaluate", run, {"rows": rows})
 
 
 @tool("Answers before and after")
@@ -151,7 +167,7 @@ def samples(
     run: Run = None, n: Annotated[int, Field(description="How many questions")] = 5
 ) -> Samples:
     """Answers of the base and of the trained model side by side, as evaluate wrote them."""
-    raise NotImplementedError
+    return comparing.samples(run, n)
 
 
 @tool("Merge an adapter", read_only=False)
@@ -160,7 +176,7 @@ def merge(
     name: Annotated[str | None, Field(description="Name of the model; default the run's")] = None,
 ) -> RunState:
     """Write base and adapter as one model that needs neither. A job: ask status."""
-    raise NotImplementedError
+    return starting.merge(run, name)
 
 
 @tool("Export to GGUF", read_only=False)
@@ -169,7 +185,7 @@ def export(
     kind: Annotated[str, Field(description="f32, f16, bf16 or q8_0")] = "f16",
 ) -> RunState:
     """Write an adapter or a model as GGUF for llama.cpp and Ollama. A job: ask status."""
-    raise NotImplementedError
+    return starting.follow_up("export", run, {"gguf_kind": kind})
 
 
 @tool("Delete a run", read_only=False, destructive=True)
@@ -180,7 +196,7 @@ def delete_run(
     ] = False,
 ) -> Deleted:
     """Remove a run's folder and, unless it is to be kept, the adapter or model it made."""
-    raise NotImplementedError
+    return states.delete(run, keep_result)
 
 
 @tool("Push to a hub", read_only=False, destructive=True)
@@ -190,7 +206,25 @@ def push(
     private: Annotated[bool, Field(description="Nobody else sees it")] = True,
 ) -> RunState:
     """Upload an adapter or a model to a model hub. Only when the user asks for it by name."""
-    raise NotImplementedError
+    return starting.follow_up("push", run, {"repo": repo, "private": private})
+
+
+def _base(name: str, context: Context[Any, Any, Any]) -> str:
+    """A folder's whole path, if it may be read; other names as they are."""
+    if Path(name).expanduser().is_dir():
+        return str(allowed_path(name, context))
+    return name
+
+
+def _with_picture(result: Mapping[str, Any], png: bytes) -> CallToolResult:
+    image = base64.b64encode(png).decode("ascii")
+    return CallToolResult(
+        content=[
+            TextContent(type="text", text=json.dumps(result, ensure_ascii=False)),
+            ImageContent(type="image", data=image, mimeType="image/png"),
+        ],
+        structuredContent=dict(result),
+    )
 
 
 ENGINE = Engine(
