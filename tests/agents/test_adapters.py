@@ -21,13 +21,14 @@ from agents.embedded import EmbeddedChatModel
 from agents.errors import DureError, UsageError
 from agents.models import ChosenModel, choose
 from agents.settings import load_settings
+from mcp_servers import weights
 from mcp_servers.training.bases import Base
 from mcp_servers.training.gguf_adapters import convert_adapter
 from tests import toy_models
 from tests.agents.terminal import CTRL_D, ENTER, terminal
 from tests.conftest import Dure
 
-PASSPORT = {"base": "embedded:tiny", "base_sha256": "x"}
+PASSPORT = {"base": "embedded:tiny", "base_sha256": weights.find("embedded:tiny").sha256}
 
 
 def publish(home: Path, name: str, **passport: str) -> Path:
@@ -89,7 +90,7 @@ class TestPassport:
             adapters.check(adapters.find("faq", tmp_path), ollama)
 
     def test_other_weights_of_the_same_base_are_refused(self, tmp_path: Path) -> None:
-        publish(tmp_path, "faq", gguf_sha256="0" * 64)
+        publish(tmp_path, "faq", base_sha256="0" * 64)
         with pytest.raises(UsageError, match=r"other weights of embedded:tiny.*Train it again"):
             adapters.check(adapters.find("faq", tmp_path), embedded(tmp_path, "embedded:tiny"))
 
@@ -99,12 +100,23 @@ class TestPassport:
         publish(
             tmp_path,
             "faq",
-            gguf_sha256="ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            base_sha256="ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
         )
         adapters.check(adapters.find("faq", tmp_path), embedded(tmp_path, f"gguf:{file}", file))
         file.write_bytes(b"abd")
         with pytest.raises(UsageError, match=r"mean nothing there"):
             adapters.check(adapters.find("faq", tmp_path), embedded(tmp_path, f"gguf:{file}", file))
+
+    def test_one_on_a_model_made_here_runs_on_that_ones_file(self, tmp_path: Path) -> None:
+        publish(tmp_path, "faq", base="mine")
+        adapter = adapters.find("faq", tmp_path)
+        (tmp_path / "models").mkdir()
+        mine, other = tmp_path / "models" / "mine.gguf", tmp_path / "models" / "other.gguf"
+        mine.touch()
+        other.touch()
+        adapters.check(adapter, embedded(tmp_path, "gguf:mine", mine))
+        with pytest.raises(UsageError, match=r"/model gguf:mine, then /adapter faq"):
+            adapters.check(adapter, embedded(tmp_path, "gguf:other", other))
 
     def test_one_without_a_passport_is_refused(self, tmp_path: Path) -> None:
         (publish(tmp_path, "faq") / "passport.json").unlink()
@@ -171,7 +183,8 @@ def village(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = toy_models.model(folder / "model")
     base = Base("toy", str(folder / "model"), toy_models.base_gguf(made, folder / "toy.gguf"))
     for seed, name in enumerate(("alpha", "beta")):
-        toy_models.adapter(made, folder / name, PASSPORT, seed=seed).unload()
+        passport = {**PASSPORT, "base_sha256": weights.sha256(folder / "toy.gguf")}
+        toy_models.adapter(made, folder / name, passport, seed=seed).unload()
         convert_adapter(folder / name, base)
     return folder
 

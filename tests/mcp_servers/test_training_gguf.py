@@ -97,18 +97,6 @@ class TestAdapterFile:
         name = "blk.0.ffn_up.weight.lora_b"
         np.testing.assert_allclose(scaled[name], plain[name] * np.sqrt(2), rtol=1e-6)
 
-    def test_the_passport_learns_the_hash_of_the_bases_gguf(
-        self, base: Base, tmp_path: Path
-    ) -> None:
-        file = tmp_path / "base.gguf"
-        file.write_bytes(b"abc")
-        folder = lora(tmp_path / "a")
-        (folder / "passport.json").write_text('{"base": "toy"}', encoding="utf-8")
-        convert_adapter(folder, Base("toy", base.folder, file))
-        passport = json.loads((folder / "passport.json").read_text(encoding="utf-8"))
-        assert passport["base"] == "toy"
-        assert passport["gguf_sha256"].startswith("ba7816bf8f01cfea")
-
 
 class TestRefusals:
     @pytest.mark.parametrize(
