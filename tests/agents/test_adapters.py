@@ -134,7 +134,9 @@ class TestTemplate:
     def test_an_answer_ends_where_training_ended_it(self) -> None:
         assert self.TOY.end_of_turn() == "<|im_end|>"
         plain = "{% for m in messages %}{{ m['content'] }}{{ eos_token }}\n{% endfor %}"
-        assert ChatTemplate(plain, eos_token="</s>").end_of_turn() == "</s>"
+        assert ChatTemplate(plain, eos_token="</s>").end_of_turn() == ""  # a token ends it
+        gemma = "{{ messages[-1]['content'] }}\n\n<end_of_turn>{{ eos_token }}\n\n"
+        assert ChatTemplate(gemma, eos_token="</s>").end_of_turn() == "<end_of_turn>"
         assert ChatTemplate("{{ messages[-1]['content'] }}").end_of_turn() == ""
 
     def test_a_broken_template_and_one_that_reaches_out_are_refused(self) -> None:
