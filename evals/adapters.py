@@ -86,7 +86,7 @@ def _trained(model: str) -> tuple[Any, Path]:
 
 def _by_torch(base: Any, adapter: Path, questions: list[str]) -> tuple[list[str], list[str]]:
     """Greedy answers in float32, without and with the adapter."""
-    from mcp_servers.torch_runtime import torch  # noqa: I001: transformers needs torch made ready
+    from mcp_servers.torch_runtime import torch  # noqa: I001 - before transformers
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -94,7 +94,7 @@ def _by_torch(base: Any, adapter: Path, questions: list[str]) -> tuple[list[str]
 
     tokenizer = AutoTokenizer.from_pretrained(adapter)
     model = AutoModelForCausalLM.from_pretrained(base.folder, dtype=torch.float32)
-    adapted = PeftModel.from_pretrained(model, str(adapter)).eval()
+    adapted: Any = PeftModel.from_pretrained(model, str(adapter)).eval()
 
     def answer(question: str) -> str:
         prompt = prompt_ids([{"role": "user", "content": question}], tokenizer, "auto")
@@ -144,7 +144,7 @@ def _compare(what: str, meant: list[str], said: list[str]) -> int:
     print(f"{what}: {alike} of {len(meant)} greedy answers the same")
     for number, (a, b) in enumerate(zip(meant, said, strict=True), start=1):
         if a != b:
-            at = len(os.path.commonprefix([a, b]))
+            at = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(a))
             start = max(0, at - 30)
             print(f"  {number}: …{a[start:at]}[{a[at : at + 30]} | {b[at : at + 30]}]")
     return alike
