@@ -81,7 +81,7 @@ class TestPassport:
 
     def test_another_model_is_refused_with_what_to_do(self, tmp_path: Path) -> None:
         publish(tmp_path, "faq")
-        change = r"Change the model first: /model embedded:tiny, then /adapter faq\."
+        change = r"Change the model first: /model embedded:tiny, then /adapter faq "
         with pytest.raises(UsageError, match=rf"trained on embedded:tiny, and embedded .*{change}"):
             adapters.check(adapters.find("faq", tmp_path), embedded(tmp_path, "embedded"))
         other: Any = object()
@@ -327,7 +327,7 @@ class TestChat:
 
     def test_a_mismatch_offers_the_model_to_change_to(self, toy: Dure) -> None:
         done = toy("chat", stdin="/adapter alpha\n", DURE_MODEL="embedded:small")
-        assert "Change the model first: /model embedded:tiny, then /adapter alpha." in done.stdout
+        assert "Change the model first: /model embedded:tiny, then /adapter alpha " in done.stdout
 
 
 @pytest.mark.slow
