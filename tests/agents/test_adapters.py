@@ -19,7 +19,7 @@ from agents.adapted import adapted
 from agents.chat_template import ChatTemplate
 from agents.embedded import EmbeddedChatModel
 from agents.errors import DureError, UsageError
-from agents.models import ChosenModel, choose
+from agents.models import ChosenModel, choose, made_here
 from agents.settings import load_settings
 from mcp_servers import weights
 from mcp_servers.training.bases import Base
@@ -174,6 +174,8 @@ class TestFiles:
         model = choose(load_settings(model="gguf:mine")).model
         assert isinstance(model, EmbeddedChatModel)
         assert model.file == dure_home / "models" / "mine.gguf"
+        (dure_home / "models" / weights.find("embedded").filename).touch()
+        assert made_here(dure_home) == ["gguf:mine"]
         with pytest.raises(UsageError, match=r"made here \(gguf:mine\)"):
             choose(load_settings(model="gguf:yours"))
 
