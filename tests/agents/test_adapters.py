@@ -139,6 +139,37 @@ class TestTemplate:
         assert ChatTemplate(gemma, eos_token="</s>").end_of_turn() == "<end_of_turn>"
         assert ChatTemplate("{{ messages[-1]['content'] }}").end_of_turn() == ""
 
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("name", "end"),
+        [
+            ("gemma", "<end_of_turn>"),
+            ("llama3", "<|eot_id|>"),
+            ("chatml", "<|im_end|>"),
+            ("plain", ""),
+        ],
+    )
+    def test_every_template_of_training_is_rendered_as_training_renders_it(
+        self, name: str, end: str
+    ) -> None:
+        from tokenizers import Tokenizer
+        from tokenizers.models import BPE
+        from transformers import PreTrainedTokenizerFast
+
+        from mcp_servers.training import templates
+
+        backend = Tokenizer(BPE({"a": 0, "</s>": 1}, []))
+        kind: Any = PreTrainedTokenizerFast
+        tokenizer = kind(tokenizer_object=backend, eos_token="</s>")
+        tokenizer.chat_template = templates.chat_template(tokenizer, name)  # type: ignore[arg-type]
+        ours = ChatTemplate(tokenizer.chat_template, eos_token="</s>")
+        system = {"role": "system", "content": "Be  brief. "}
+        turns = [{"role": "user", "content": " 두레?\n"}, {"role": "assistant", "content": "a"}]
+        for said in ([turns[0]], [system, *turns, turns[0]]):
+            meant = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
+            assert ours.prompt(said) == meant
+        assert ours.end_of_turn() == end
+
     def test_a_broken_template_and_one_that_reaches_out_are_refused(self) -> None:
         said = [{"role": "user", "content": "x"}]
         for source in (
