@@ -7,4 +7,5 @@ SERVERS: dict[str, str] = {
     "regex": "mcp_servers.regex.server",
     "metrics": "mcp_servers.metrics.server",
     "retrieval": "mcp_servers.retrieval.server",
+    "training": "mcp_servers.training.server",
 }

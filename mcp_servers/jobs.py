@@ -24,7 +24,7 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 from mcp_servers.home import dure_home, write_atomically
 from mcp_servers.serving import EngineError
 
-Status = Literal["running", "done", "failed", "cancelled"]
+Status = Literal["running", "done", "failed", "cancelled", "paused"]
 
 
 class JobState(TypedDict):
