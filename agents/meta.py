@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tomllib
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -15,19 +16,22 @@ import numpy as np
 from agents.approvals import Approvals
 from agents.context import providers
 from agents.dataset_jobs import DatasetJobs
+from agents.finetune import preview, progress_line
 from agents.models import ChosenModel
 from agents.pool import ServerPool
 from agents.registry import Agent, agents
 from graphs.cues import cue_features
+from graphs.finetune import training_tools, with_training
 from graphs.memory import memory
 from graphs.pattern import pattern_tool
 from graphs.rag import build_rag
-from graphs.router import Router, build_router
+from graphs.router import Router, Rule, build_router
 from graphs.similarity import ExampleClassifier
 from graphs.specialist import Expertise, Specialist, build_specialist
 from graphs.state import Turn
 from graphs.tool_calls import without, without_language
 from graphs.training_requests import with_training_data
+from graphs.training_runs import Runs
 from graphs.worked import WorkedExamples
 from prompts import prompt, router_examples, worked_examples
 
@@ -66,7 +70,8 @@ def build(
         # Not \b: in Korean a particle follows the name without a space.
         rules.append((rf"(?<![\w-]){name}(?![A-Za-z0-9_-])", name, f"names the server {name}"))
     examples = {name: router_examples()[name] for name in known}
-    router = Router(purposes, rules, ExampleClassifier(examples, request_features), chosen.model)
+    classifier = ExampleClassifier(examples, request_features)
+    router = Router(purposes, rules, classifier, chosen.model, _rules("follow_up"))
     return build_router(
         router,
         specialists,
@@ -97,9 +102,9 @@ def _sentence_encoder() -> Any:
     return USE(threads=1)
 
 
-def _rules() -> list[tuple[str, str, str]]:
+def _rules(kind: str = "rule") -> list[Rule]:
     text = files("prompts").joinpath("router", "rules.toml").read_text(encoding="utf-8")
-    return [(r["pattern"], r["agent"], r["reason"]) for r in tomllib.loads(text)["rule"]]
+    return [(r["pattern"], r["agent"], r["reason"]) for r in tomllib.loads(text)[kind]]
 
 
 def _lazily(build: Callable[[], Awaitable[Specialist]]) -> Specialist:
@@ -133,6 +138,17 @@ def _builder(
         expertise = Expertise(
             agent.name, prompt(agent.prompt), allowed, agent.renderers, ask_first, examples
         )
+        if agent.name == "finetune":
+            runs = Runs(offered)
+            asks = "train" in ask_first  # after its preview, not before
+            own = training_tools(offered, allowed, preview, progress_line, ask_first=asks)
+            expertise = replace(
+                expertise,
+                tools=own,
+                ask_first=ask_first - {"train"},
+                settle=runs.settle,
+                final_errors=True,
+            )
         specialist = build_specialist(
             expertise, chosen.model, small=chosen.small, step_limit=step_limit
         )
@@ -140,7 +156,7 @@ def _builder(
             specialist = build_rag(chosen.model, offered, manage=specialist)
             jobs = DatasetJobs(chosen.spec)
             return with_training_data(specialist, offered["list_documents"], jobs)
-        return specialist
+        return with_training(specialist, runs) if agent.name == "finetune" else specialist
 
     return build
 
