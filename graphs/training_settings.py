@@ -38,7 +38,7 @@ _NAMED = re.compile(
 )
 _FILE = re.compile(
     r"[\"“'‘`](?P<quoted>[^\"”'’`\n]+\.(?:jsonl?|csv|tsv|parquet|txt|md))[\"”'’`]"
-    r"|(?P<bare>[^\s\"'“”‘’`(),]+\.(?:jsonl?|csv|tsv|parquet|txt|md))(?![A-Za-z0-9_.])",
+    r"|(?P<bare>[^\s\"'“”‘’`(),=\[\]]+\.(?:jsonl?|csv|tsv|parquet|txt|md))(?![A-Za-z0-9_.])",
     re.IGNORECASE,
 )
 _FOLDER = re.compile(r"(?<![\w./~:-])(?P<path>(?:\.{1,2}|~)?/?[\w.가-힣-]+(?:/[\w.가-힣-]*)+)")
@@ -71,7 +71,7 @@ def settings_in(request: str, names: Collection[str]) -> dict[str, Any]:
         found["data"] = data
     if base:
         found["base"] = base
-    rest, pairs = _pairs(rest, names)
+    rest, pairs = _pairs(rest, {*names} - found.keys() - {"data"})
     if called := _NAMED.search(rest):
         found["name"] = next(group for group in called.groups() if group)
         rest = rest[: called.start()] + " " + rest[called.end() :]
@@ -111,8 +111,9 @@ def _sources(request: str) -> tuple[str, list[str], str | None]:
         before, after = rest[: match.start()], rest[match.end() :]
         path = _PARTICLE.sub("", match["path"])
         is_repo = bool(_HUB.fullmatch(path))
-        named = is_repo and (
-            _FROM_HUB.match(path) or _BASE_BEFORE.search(before) or _BASE_AFTER.match(after)
+        named = re.search(r"\bbase\s*[=:]\s*$", before, re.IGNORECASE) or (
+            is_repo
+            and (_FROM_HUB.match(path) or _BASE_BEFORE.search(before) or _BASE_AFTER.match(after))
         )
         if named and base is None:
             base = path

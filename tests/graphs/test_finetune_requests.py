@@ -77,6 +77,7 @@ SETTINGS: dict[str, Any] = {tool.__name__: tool for tool in hub.load("training")
             "gradient checkpointing, weight decay 0.01",
             {"gradient_checkpointing": True, "weight_decay": 0.01},
         ),
+        ("base=./models/mine data=[a.csv]", {"base": "./models/mine", "data": ["a.csv"]}),
         ("what is it doing?", {}),
     ],
 )
