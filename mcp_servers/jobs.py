@@ -47,6 +47,10 @@ class Cancelled(Exception):
     """The user cancelled the job; raised inside the worker at its next step."""
 
 
+class Paused(Exception):
+    """The job has saved where it is and ends, to be resumed later; raised by the worker."""
+
+
 def start(kind: str, module: str, spec: dict[str, Any]) -> JobState:
     """Start `python -m module FOLDER` detached and answer at once with its first state."""
     job = f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
@@ -68,6 +72,34 @@ def start(kind: str, module: str, spec: dict[str, Any]) -> JobState:
         "updated": now,
     }
     _write(folder, state)
+    return {**state, "pid": _spawn(folder, module)}
+
+
+def resume(job: str, module: str) -> JobState:
+    """Start a job's process again, in its folder, from what it left there.
+
+    Raises `EngineError` for a job that is running or done.
+    """
+    current = state(job)
+    if current["status"] in ("running", "done"):
+        raise EngineError(f"{job} is {current['status']}. Only a job that stopped can be resumed.")
+    folder = _folder(job)
+    # Without a pid a running job counts as starting: nobody sees it failed in between.
+    for mark in ("pid", "cancel", "pause"):
+        (folder / mark).unlink(missing_ok=True)
+    again: JobState = {
+        **current,
+        "status": "running",
+        "message": "resuming",
+        "error": None,
+        "updated": time.time(),
+    }
+    _write(folder, again)
+    return {**again, "pid": _spawn(folder, module)}
+
+
+def _spawn(folder: Path, module: str) -> int:
+    """The job's process, detached; its output goes to the log. Answers its process id."""
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", module, str(folder)],
@@ -78,7 +110,7 @@ def start(kind: str, module: str, spec: dict[str, Any]) -> JobState:
             env={**os.environ, "DURE_HOME": str(dure_home())},
         )
     write_atomically(folder / "pid", str(process.pid))
-    return {**state, "pid": process.pid}
+    return process.pid
 
 
 def state(job: str) -> JobState:
@@ -117,6 +149,14 @@ def cancel(job: str) -> JobState:
     return current
 
 
+def pause(job: str) -> JobState:
+    """Ask a running job to save where it is and end, where its kind can (`Worker.pausing`)."""
+    current = state(job)
+    if current["status"] == "running":
+        (_folder(job) / "pause").touch()
+    return current
+
+
 class Worker:
     """The job's own side: reads the spec, reports steps, notices a cancel."""
 
@@ -128,9 +168,19 @@ class Worker:
 
     def step(self, done: int, total: int, message: str) -> None:
         """Report progress. Raises `Cancelled` if the user asked for it."""
-        if (self.folder / "cancel").exists():
+        if self.cancelling:
             raise Cancelled
         self._update(done=done, total=total, message=message)
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether the user asked for the end."""
+        return (self.folder / "cancel").exists()
+
+    @property
+    def pausing(self) -> bool:
+        """Whether the user asked for a pause; a job that can then saves and raises `Paused`."""
+        return (self.folder / "pause").exists()
 
     def _update(self, **changes: Any) -> None:
         self._state.update(changes)  # type: ignore[typeddict-item]
@@ -146,6 +196,8 @@ def work(run: Callable[[Worker], dict[str, Any]]) -> None:
         result = run(worker)
     except Cancelled:
         worker._update(status="cancelled", message="cancelled")
+    except Paused:
+        worker._update(status="paused", message="paused")
     except EngineError as error:
         worker._update(status="failed", error=str(error))
     except Exception as error:

@@ -1,0 +1,187 @@
+"""The training job: `python -m mcp_servers.training.run FOLDER` (see `mcp_servers.jobs`).
+
+It may be killed at any moment. Resumed, it goes on from its last whole checkpoint with the same
+rows in the same order, the same seeds and the optimizer as it was. With several processes it
+prepares the run, then becomes `accelerate launch`, which starts it again once for each of them;
+the first reports for all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from mcp_servers import jobs
+from mcp_servers.errors import EngineError
+from mcp_servers.home import write_atomically
+from mcp_servers.training import settings as options
+from mcp_servers.training.settings import Settings
+
+MODULE = "mcp_servers.training.run"
+_PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "bitsandbytes")
+
+
+def train(worker: jobs.Worker) -> dict[str, Any]:
+    """Do what the job's spec says, from wherever its folder says that it stands."""
+    folder, spec = worker.folder, worker.spec
+    settings = options.of(spec["method"], spec["settings"])
+    try:
+        if "RANK" not in os.environ:
+            _only_one(folder)
+            _prepare(worker, settings)
+        return fit(folder, settings, worker)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise EngineError("The disk is full. Make room, then resume the run.") from None
+        raise
+    except RuntimeError as error:
+        if "out of memory" in str(error) or "can't allocate memory" in str(error):
+            raise EngineError(
+                "The memory does not suffice. Lower batch_size or max_length, set "
+                "gradient_checkpointing or quantize, or take a smaller base; estimate says more."
+            ) from None
+        raise
+
+
+def _only_one(folder: Path) -> None:
+    """Hold the folder's lock for as long as this process, or the launcher it becomes, lives."""
+    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise EngineError("This run is running already. Cancel it before you resume it.") from None
+    os.set_inheritable(lock, True)
+
+
+def _prepare(worker: jobs.Worker, settings: Settings) -> None:
+    """All that comes before training and is done once: base, rows, passport, versions."""
+    folder, spec = worker.folder, worker.spec
+    worker.step(0, 0, "loading the libraries (torch, transformers, peft, trl)")
+    from mcp_servers.training import bases, dataset, launching, methods
+
+    methods.check_machine(settings)
+    worker.step(0, 0, f"loading the base {spec['base']}")
+    base = bases.resolve(
+        spec["base"],
+        lambda share, message: worker.step(0, 0, f"{message} ({share:.0%})"),
+        pickled=spec.get("pickled", False),
+    )
+    passport, path = bases.passport(base), folder / "passport.json"
+    if not path.exists():
+        write_atomically(path, json.dumps(passport, indent=1))
+    elif json.loads(path.read_text(encoding="utf-8")) != passport:
+        raise EngineError(
+            f"{base.name} is not the base that this run began with: its weights, tokenizer or "
+            "template have changed. Start a new run."
+        )
+    if not dataset.told(folder):
+        worker.step(0, 0, "reading the rows")
+        dataset.keep(folder, spec["data"], spec.get("weights"), settings)
+    write_atomically(folder / "versions.json", json.dumps(_versions(), indent=1))
+    if launching.wanted(settings):
+        worker.step(0, 0, f"starting {settings.processes} processes")
+        launching.become_launcher(folder, MODULE, settings)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": sys.version.split()[0]}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def fit(folder: Path, settings: Settings, worker: jobs.Worker | None) -> dict[str, Any]:
+    """Train, from the last checkpoint if there is one, and publish; in each process of the run."""
+    spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+
+    def tell(message: str) -> None:
+        if worker is not None:
+            worker.step(0, 0, message)
+
+    from mcp_servers import torch_runtime
+    from mcp_servers.training import bases, dataset, methods, publishing, trainers
+    from mcp_servers.training.progress import Progress
+
+    _quiet()
+    torch_runtime.seed(settings.seed)
+    base = bases.resolve(spec["base"], pickled=spec.get("pickled", False))
+    tokenizer = bases.load_tokenizer(base)
+    rows = dataset.kept(folder)
+    tell("encoding the rows")
+    examples = dataset.examples(*rows, tokenizer, settings)
+    tell("loading the weights")
+    model = methods.load_model(base, settings, examples.labels)
+    trainable = methods.attach(model, settings, base)
+    progress = Progress(folder, worker)
+    build = {"dpo": trainers.dpo}.get(settings.method, trainers.sft)
+    if settings.task_type == "SEQ_CLS":
+        build = trainers.classifier
+    trainer = build(
+        trainable,
+        tokenizer,
+        settings,
+        folder,
+        examples.train,
+        examples.held_out,
+        [progress],
+    )
+    shutil.rmtree(folder / "checkpoints" / ".partial", ignore_errors=True)
+    checkpoint = trainers.last_checkpoint(folder / "checkpoints")
+    if worker is not None:
+        progress.rewind(int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0)
+    trainer.args.eval_on_start = bool(examples.held_out) and checkpoint is None
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if progress.stopped == "cancel":
+        raise jobs.Cancelled
+    if progress.stopped == "pause":
+        raise jobs.Paused
+    return publishing.finish(
+        trainer, folder, spec, settings, base, tokenizer, trainable, examples, worker is not None
+    )
+
+
+def _quiet() -> None:
+    """No telemetry, no bars in the log, no forked tokenizers."""
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    import datasets
+    from transformers.utils import logging
+
+    datasets.disable_progress_bars()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def main() -> None:
+    """The job of one process; or one of several, of which only the first reports."""
+    if "RANK" not in os.environ:
+        jobs.work(train)
+        return
+    if os.environ["RANK"] == "0":
+        jobs.work(_launched)
+        return
+    folder = Path(sys.argv[1])
+    spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    with contextlib.suppress(jobs.Cancelled, jobs.Paused):
+        fit(folder, options.of(spec["method"], spec["settings"]), None)
+
+
+def _launched(worker: jobs.Worker) -> dict[str, Any]:
+    # The launcher ends its processes by SIGTERM when one of them fails: not the user's cancel.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return train(worker)
+
+
+if __name__ == "__main__":
+    main()
