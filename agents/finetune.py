@@ -184,11 +184,45 @@ def _run(result: Any, language: Language) -> str:
 def _outcome(state: Any, language: Language) -> str:
     """What a finished job made, and what to do with it."""
     result = state["result"] or {}
-    lines = []
     if state["kind"] == "train":
-        taken = duration(state["seconds"], language)
-        lines.append(say("trained", language, seconds=taken, name=state["name"]))
-    return "\n".join(lines + [f"- {key}: {_value(value)}" for key, value in result.items()])
+        return _learnt(result, state, language)
+    lines = [f"- {key}: {_value(value)}" for key, value in result.items() if value is not None]
+    return "\n".join(lines)
+
+
+def _learnt(result: Any, state: Any, language: Language) -> str:
+    korean = language == "ko"
+    lines = [say("trained", language, seconds=duration(state["seconds"], language))]
+    before, after = result.get("eval_loss_before"), result.get("eval_loss")
+    if before is not None and after is not None:
+        name = "남겨 둔 행의 손실" if korean else "held-out loss"
+        perplexity = f"{'혼란도' if korean else 'perplexity'} {result['perplexity']:.4g}"
+        lines.append(f"- {name}: {before:.4g} → **{after:.4g}** ({perplexity})")
+    for key, ko, en in (("adapter", "어댑터", "adapter"), ("model", "모델", "model")):
+        if path := result.get(key):
+            lines.append(f"- {ko if korean else en}: `{path}`")
+    lines += [f"> {note}" for note in result.get("notes", [])]
+    key = "use_adapter" if result.get("gguf") else "use_elsewhere"
+    return "\n".join([*lines, "", say(key, language, name=state["name"])])
+
+
+def _pausing(result: Any, language: Language) -> str:
+    if result["status"] != "running":
+        return _run(result, language)
+    return say("pausing", language, name=result["name"])
+
+
+def _cancelling(result: Any, language: Language) -> str:
+    if result["status"] != "running":
+        return _run(result, language)
+    return say("cancelling", language, name=result["name"])
+
+
+def _job_started(result: Any, language: Language) -> str:
+    if result["status"] != "running":
+        return _run(result, language)
+    kind = _KINDS[result["kind"]][language]
+    return say("run_job_started", language, kind=kind, name=result["name"], run=result["run"])
 
 
 def _runs(result: Any, language: Language) -> str:
@@ -287,15 +321,15 @@ AGENT = Agent(
         "runs": _runs,
         "logs": _logs,
         "curve": _curve,
-        "pause": _run,
+        "pause": _pausing,
         "resume": _run,
-        "cancel": _run,
+        "cancel": _cancelling,
         "compare": _compared,
-        "evaluate": _run,
+        "evaluate": _job_started,
         "samples": _samples,
-        "merge": _run,
-        "export": _run,
+        "merge": _job_started,
+        "export": _job_started,
         "delete_run": _deleted,
-        "push": _run,
+        "push": _job_started,
     },
 )
