@@ -103,7 +103,7 @@ async def test_watching_shows_each_change_until_the_end(workshop: Workshop) -> N
     workshop.states = [
         STATE,
         {**STATE, "step": 8},
-        {**STATE, "step": 10, "status": "done", "seconds_left": 0},
+        {**STATE, "step": 10, "status": "done", "result": {"gguf": "/adapters/faq/adapter.gguf"}},
     ]
     talk = Talk(workshop)
     said = await talk.say("watch")
