@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from agents.tool_results import structured
 from prompts import prompt, say
 
 if TYPE_CHECKING:
+    from agents.adapters import Adapter
     from agents.chat_loop import Chat
 
 Command = Callable[["Chat", list[str]], Awaitable[bool]]
@@ -101,6 +103,41 @@ async def _model(chat: Chat, words: list[str]) -> bool:
     chat.say("now_model", model=picked.spec, reason=picked.reason)
     chat.new_model = words[0]
     return False
+
+
+async def _adapter(chat: Chat, words: list[str]) -> bool:
+    from agents import adapters
+
+    session = chat.session
+    if not words:
+        chat.show(_adapters(chat, adapters.listing(session.settings.home)))
+    elif words[0] in ("off", "끄기"):
+        was = session.adapted
+        session.adapted = None
+        chat.say("adapter_off" if was else "adapter_none_on", model=session.chosen.spec)
+    else:
+        put_on = await session.put_on(words[0])
+        chat.agent = None
+        chat.say("adapter_on", adapter=put_on.name, model=session.chosen.spec)
+    return True
+
+
+def _adapters(chat: Chat, found: list[Adapter]) -> str:
+    """A table of adapters; the one that is on is bold."""
+    if not found:
+        return say("adapter_none", chat.language)
+    on = chat.session.adapted.adapter.name if chat.session.adapted else None
+    lines = [say("adapter_columns", chat.language), "| --- | --- | --- | --- | --- |"]
+    for adapter in found:
+        name = f"**{adapter.name}**" if adapter.name == on else adapter.name
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(adapter.trained))
+        figures = ", ".join(
+            f"{key} {adapter.figures[key]:.4g}"
+            for key in ("steps", "loss", "eval_loss")
+            if isinstance(adapter.figures.get(key), int | float)
+        )
+        lines.append(f"| {name} | {adapter.base} | {adapter.method} | {when} | {figures} |")
+    return "\n".join(lines)
 
 
 async def _tools(chat: Chat, words: list[str]) -> bool:
@@ -196,8 +233,18 @@ COMMANDS: dict[str, Command] = {
     "/threads": _threads,
     "/agent": _agent,
     "/model": _model,
+    "/adapter": _adapter,
+    "/어댑터": _adapter,
     "/tools": _tools,
     "/docs": _docs,
     "/export": _export,
     "/quit": _quit,
 }
+
+
+def completions(chat: Chat) -> list[str]:
+    """What the tab key completes: commands, and the adapters that one of them takes."""
+    from agents import adapters
+
+    known = [adapter.name for adapter in adapters.listing(chat.session.settings.home)]
+    return [*COMMANDS, *(f"/adapter {name}" for name in [*known, "off"])]

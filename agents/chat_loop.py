@@ -91,18 +91,23 @@ class Chat:
         home = self.session.settings.home
         self._prompt = PromptSession(
             history=FileHistory(str(home / "history")),
-            completer=WordCompleter(list(chat_commands.COMMANDS), sentence=True),
+            completer=WordCompleter(lambda: chat_commands.completions(self), sentence=True),
             complete_while_typing=False,
         )
         while True:
             try:
-                line = await self._prompt.prompt_async("❯ ")
+                line = await self._prompt.prompt_async(self._mark)
             except KeyboardInterrupt:
                 continue
             except EOFError:
                 return
             if line.strip():
                 yield line.strip()
+
+    def _mark(self) -> str:
+        """What stands before the line that is typed: the adapter that answers it, if one is on."""
+        on = self.session.adapted
+        return f"{on.adapter.name} ❯ " if on else "❯ "
 
     async def _approve(self, waiting: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if self._yes:

@@ -1,4 +1,4 @@
-"""The embedded model as an ordinary LangChain chat model."""
+"""A GGUF model that runs inside Dure as an ordinary LangChain chat model."""
 
 from __future__ import annotations
 
@@ -42,13 +42,14 @@ _END = None
 
 
 class EmbeddedChatModel(BaseChatModel):
-    """Qwen2.5-Coder over llama.cpp: streaming, tools, structured output.
+    """An embedded model, or any GGUF file, over llama.cpp: streaming, tools, structured output.
 
     Tool calls and structured output are sampled under a JSON Schema, so they always parse and
     always name a bound tool. A conversation longer than the context is trimmed, never refused.
     """
 
     spec: str = "embedded"
+    file: Path | None = None  # the GGUF of a model that is not one of Dure's own
     home: Path
     context: int = 8192
     threads: int = 2
@@ -66,7 +67,14 @@ class EmbeddedChatModel(BaseChatModel):
 
     def load(self) -> llama.Llama:
         """The loaded model. The first call joins the weights (once ever) and loads them."""
-        path = weights.ensure(
+        return self._load(None)
+
+    def sha256(self) -> str:
+        """What its file hashes to. Of a file that is not Dure's own it is worked out."""
+        return weights.sha256(self.file) if self.file else weights.find(self.spec).sha256
+
+    def _load(self, adapter: Path | None) -> llama.Llama:
+        path = self.file or weights.ensure(
             weights.find(self.spec),
             self.home,
             lambda done, total: self.progress("join", done, total),
@@ -77,6 +85,7 @@ class EmbeddedChatModel(BaseChatModel):
             context=self.context,
             threads=self.threads,
             prefixes=llama.prefix_folder(self.home),
+            adapter=adapter,
         )
         self.progress("load", 1, 1)
         return loaded
@@ -233,21 +242,40 @@ class EmbeddedChatModel(BaseChatModel):
 
         def work() -> None:
             try:
-                self.load().chat(self._request(messages, options), receive)
+                self._send(messages, options, receive)
             except BaseException as error:
                 put(error)
             put(_END)
 
         threading.Thread(target=work, name="llama", daemon=True).start()
 
+    def _send(
+        self,
+        messages: list[BaseMessage],
+        options: dict[str, Any],
+        receive: Callable[[dict[str, Any]], bool],
+    ) -> None:
+        self.load().chat(self._request(messages, options), receive)
+
     def _request(self, messages: list[BaseMessage], options: dict[str, Any]) -> dict[str, Any]:
         tools = options.get("tools") or []
         choice = options.get("tool_choice")
-        max_tokens = int(options.get("max_tokens") or self.max_tokens)
-        max_tokens = min(max_tokens, self.context // 2)
+        max_tokens = self._most(options)
         chat = fit(_to_chat(messages, tools), self._count, self.context - max_tokens)
+        request = {"messages": _for_template(chat), **self._sampling(options, max_tokens)}
+        if tools:
+            reply = reply_schema(tools, choice, options.get("settled"))
+            schema = {"name": "reply", "schema": reply}
+            request["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return request
+
+    def _most(self, options: dict[str, Any]) -> int:
+        """The tokens that a reply may have: half of the context is the prompt's."""
+        return min(int(options.get("max_tokens") or self.max_tokens), self.context // 2)
+
+    def _sampling(self, options: dict[str, Any], max_tokens: int) -> dict[str, Any]:
+        """What every request says beside its prompt."""
         request: dict[str, Any] = {
-            "messages": _for_template(chat),
             "max_tokens": max_tokens,
             "temperature": options.get("temperature", self.temperature),
             "seed": 0,
@@ -257,10 +285,6 @@ class EmbeddedChatModel(BaseChatModel):
         }
         if options.get("stop"):
             request["stop"] = options["stop"]
-        if tools:
-            reply = reply_schema(tools, choice, options.get("settled"))
-            schema = {"name": "reply", "schema": reply}
-            request["response_format"] = {"type": "json_schema", "json_schema": schema}
         return request
 
 
@@ -272,7 +296,8 @@ class _ChunkReader:
 
     def read(self, chunk: dict[str, Any]) -> Iterator[ChatGenerationChunk]:
         for choice in chunk.get("choices", []):
-            text = choice["delta"].get("content") or ""
+            # A rendered prompt is completed with texts, a chat with deltas.
+            text = choice["text"] if "text" in choice else choice["delta"].get("content") or ""
             if self._reply:
                 text = self._reply.feed(text)
             if text:

@@ -203,7 +203,8 @@ def _learnt(result: Any, state: Any, language: Language) -> str:
             lines.append(f"- {ko if korean else en}: `{path}`")
     lines += [f"> {note}" for note in result.get("notes", [])]
     key = "use_adapter" if result.get("gguf") else "use_elsewhere"
-    return "\n".join([*lines, "", say(key, language, name=state["name"])])
+    told = say(key, language, name=state["name"], base=state["base"])
+    return "\n".join([*lines, "", told])
 
 
 def _pausing(result: Any, language: Language) -> str:

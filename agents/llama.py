@@ -3,6 +3,9 @@
 Prompt tokens cost most on a CPU (about 80 a second here). llama.cpp keeps the last prompt's state
 and re-uses a common prefix; `warm` also keeps the state of each fixed prefix (a specialist's
 system prompt and tool list) in a file, so that a new process starts where an earlier one was.
+
+LoRA adapters are loaded beside the model, and each request runs with one of them or with none.
+What was read with one is never used with another.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from typing import Any
 from agents.errors import DureError, ModelRefused
 
 _KEEP_PREFIXES = 16  # files of about 30 kB a token
+_KEEP_ADAPTERS = 4  # in memory at once; the one used longest ago goes
 _STEP_TOKENS = 128  # prompt tokens between two chances to cancel; costs 2% of speed here
 
 
@@ -37,15 +41,24 @@ class Llama:
     """
 
     def __init__(
-        self, path: Path, *, context: int, threads: int, prefixes: Path | None = None
+        self,
+        path: Path,
+        *,
+        context: int,
+        threads: int,
+        prefixes: Path | None = None,
+        adapters: Sequence[Path] = (),
     ) -> None:
         self._key = secrets.token_hex(16)
         self._prefixes = prefixes
         if prefixes:
             prefixes.mkdir(parents=True, exist_ok=True)
         self.context = context
-        self._identity = f"{path.name}|{path.stat().st_size}|{context}|{version('xllamacpp')}"
+        self._identity = f"{path.name}|{_stamp(path)}|{context}|{version('xllamacpp')}"
         self._warmed: set[str] = set()
+        self._adapters = {adapter: _stamp(adapter) for adapter in adapters}
+        # With which the slot's tokens were read; unknown where a first request has yet to say.
+        self._adapter: Path | None = Path() if self._adapters else None
         self._turn = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "agents.llama_process"],
@@ -61,6 +74,7 @@ class Llama:
             "batch": _STEP_TOKENS,
             "key": self._key,
             "prefixes": str(prefixes) if prefixes else "",
+            "adapters": [str(adapter) for adapter in self._adapters],
         }
         assert self._process.stdin and self._process.stdout
         with contextlib.suppress(BrokenPipeError):
@@ -95,27 +109,72 @@ class Llama:
         """Bearer token of that API."""
         return self._key
 
+    def adapters(self) -> list[Path]:
+        """The adapters that it holds and whose files are still those that it loaded."""
+        return [path for path, stamp in self._adapters.items() if _stamp(path) == stamp]
+
     def chat(self, request: dict[str, Any], receive: Callable[[dict[str, Any]], bool]) -> None:
         """Stream one chat completion; `receive` gets each chunk and returns True to stop it.
 
         Holds the model's one slot until it is done. `DureError` if llama.cpp refuses or ends.
         """
         with self._turn:
+            self._switch(None)
             head = request["messages"][0]
             if head["role"] == "system":
                 self._warm(head["content"])
-            with self._open("/v1/chat/completions", {**request, "stream": True}) as lines:
-                for line in lines:
-                    if not line.startswith(b"data: {"):
-                        continue
-                    chunk = json.loads(line.removeprefix(b"data: "))
-                    if "error" in chunk:
-                        raise ModelRefused(
-                            "The embedded model refused the request: "
-                            f"{chunk['error'].get('message', chunk['error'])}."
-                        )
-                    if receive(chunk):
-                        return  # closing the connection stops llama.cpp
+            self._stream("/v1/chat/completions", request, receive)
+
+    def complete(
+        self,
+        request: dict[str, Any],
+        receive: Callable[[dict[str, Any]], bool],
+        adapter: Path | None = None,
+    ) -> None:
+        """Stream the completion of a prompt that is already rendered, with one of its adapters.
+
+        Markers such as `<|im_start|>` count as tokens, and none is added. Else as `chat`.
+        """
+        with self._turn:
+            self._switch(adapter)
+            tokens = self._tokens(request["prompt"])
+            self._stream("/v1/completions", {**request, "prompt": tokens}, receive)
+
+    def _switch(self, adapter: Path | None) -> None:
+        """Empty the slot where it was read with another adapter."""
+        if adapter != self._adapter:
+            # llama.cpp forgets the slot's tokens when a request names another set than the last.
+            self._post("/completion", {"prompt": [0], "n_predict": 0, **self._lora(adapter)})
+            self._warmed.clear()
+            self._adapter = adapter
+
+    def _lora(self, adapter: Path | None) -> dict[str, Any]:
+        """The part of a request that says which adapter it runs with. Empty where there is none.
+
+        llama.cpp takes a request that says nothing for one with the last request's tokens.
+        """
+        scales = [
+            {"id": number, "scale": float(path == adapter)}
+            for number, path in enumerate(self._adapters)
+        ]
+        return {"lora": scales} if scales else {}
+
+    def _stream(
+        self, route: str, request: dict[str, Any], receive: Callable[[dict[str, Any]], bool]
+    ) -> None:
+        body = {**request, "stream": True, **self._lora(self._adapter)}
+        with self._open(route, body) as lines:
+            for line in lines:
+                if not line.startswith(b"data: {"):
+                    continue
+                chunk = json.loads(line.removeprefix(b"data: "))
+                if "error" in chunk:
+                    raise ModelRefused(
+                        "The embedded model refused the request: "
+                        f"{chunk['error'].get('message', chunk['error'])}."
+                    )
+                if receive(chunk):
+                    return  # closing the connection stops llama.cpp
 
     def start_afresh(self) -> None:
         """Let the next prompt find the slot as a new process would, with its fixed prefix alone.
@@ -133,8 +192,26 @@ class Llama:
 
     def count_text(self, text: str) -> int:
         """Tokens of a text; markers such as `<|im_start|>` count as the one token they are."""
+        return len(self._tokens(text))
+
+    def _tokens(self, text: str) -> list[int]:
         body = {"content": text, "parse_special": True}
-        return len(self._post("/tokenize", body)["tokens"])
+        tokens: list[int] = self._post("/tokenize", body)["tokens"]
+        return tokens
+
+    def properties(self) -> dict[str, Any]:
+        """What the file says of itself: `chat_template`, `bos_token`, `eos_token` and more."""
+        with self._open("/props", None) as response:
+            answer: dict[str, Any] = json.load(response)
+            return answer
+
+    def close(self) -> None:
+        """End its process, once what it is answering is answered."""
+        with self._turn:
+            assert self._process.stdin
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+            self._process.wait()
 
     def _warm(self, system: str) -> None:
         """Bring the state of a fixed system prompt into the slot, from disk where it is there."""
@@ -157,7 +234,8 @@ class Llama:
         ]
         rendered = self._post("/apply-template", {"messages": messages})["prompt"]
         prefix = rendered.split(marker)[0]
-        self._post("/completion", {"prompt": prefix, "n_predict": 0, "id_slot": 0})
+        read = {"prompt": prefix, "n_predict": 0, "id_slot": 0, **self._lora(None)}
+        self._post("/completion", read)
         aside = self._prefixes / f"{digest}.{os.getpid()}.tmp"
         with contextlib.suppress(DureError, OSError):  # a full disk costs time, not the answer
             told = self._post("/slots/0?action=save", {"filename": aside.name})
@@ -182,11 +260,11 @@ class Llama:
             return answer
 
     @contextlib.contextmanager
-    def _open(self, route: str, body: dict[str, Any]) -> Iterator[HTTPResponse]:
+    def _open(self, route: str, body: dict[str, Any] | None) -> Iterator[HTTPResponse]:
         """An answer to read from; `DureError` if it is a refusal or ends too soon."""
         request = urllib.request.Request(
             self.address + route,
-            json.dumps(body).encode(),
+            json.dumps(body).encode() if body is not None else None,
             {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
         )
         # Loopback must not go through a proxy that the environment names.
@@ -209,13 +287,44 @@ _loaded: dict[tuple[Path, int, int], Llama] = {}
 _loading = threading.Lock()
 
 
-def load(path: Path, *, context: int, threads: int, prefixes: Path | None) -> Llama:
-    """The process's one `Llama` of this file; loads it on the first call."""
+def load(
+    path: Path,
+    *,
+    context: int,
+    threads: int,
+    prefixes: Path | None,
+    adapter: Path | None = None,
+) -> Llama:
+    """The process's one `Llama` of this file, with this adapter among those that it holds.
+
+    Loads it on the first call, and anew when it does not hold the adapter yet.
+    """
     with _loading:
         key = (path, context, threads)
-        if key not in _loaded or not _loaded[key].alive:
-            _loaded[key] = Llama(path, context=context, threads=threads, prefixes=prefixes)
+        running = _loaded.get(key)
+        known = running.adapters() if running else []
+        if running and running.alive and (adapter is None or adapter in known):
+            return running
+        if running:
+            running.close()
+        wanted = known if adapter is None else [*known, adapter]
+        _loaded[key] = Llama(
+            path,
+            context=context,
+            threads=threads,
+            prefixes=prefixes,
+            adapters=wanted[-_KEEP_ADAPTERS:],
+        )
         return _loaded[key]
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What changes when a file is written anew; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def prefix_folder(home: Path) -> Path:

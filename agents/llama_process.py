@@ -4,8 +4,9 @@ A process of its own, because xllamacpp keeps Python's lock while it loads (2 to
 the chat's process nothing could be shown, typed or interrupted meanwhile. llama.cpp can also
 abort its process; the conversation outlives that.
 
-Standard input: one JSON line {"path", "context", "threads", "batch", "key", "prefixes"}, then
-nothing; its end ends the process. Standard output: one JSON line, {"address"} or {"error"}.
+Standard input: one JSON line {"path", "context", "threads", "batch", "key", "prefixes",
+"adapters"}, then nothing; its end ends the process. Standard output: one JSON line, {"address"}
+or {"error"}.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def main() -> None:
     """Load, say where it listens, and wait for the parent to go."""
     told = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # llama.cpp prints where it likes
-    from xllamacpp import CommonParams, Server
+    from xllamacpp import CommonAdapterLoraInfo, CommonParams, Server
 
     order = json.loads(sys.stdin.readline())
     _die_with_standard_input()
@@ -47,6 +48,11 @@ def main() -> None:
     params.api_keys = [order["key"]]
     if order["prefixes"]:
         params.slot_save_path = order["prefixes"] + "/"
+    if order["adapters"]:
+        # Each request says which one it wants. The cache of earlier prompts in memory does not
+        # tell with which adapter it read them, so it is off.
+        params.lora_adapters = [CommonAdapterLoraInfo(path, 0.0) for path in order["adapters"]]
+        params.cache_ram_mib = 0
     try:
         server = Server(params)
     except RuntimeError as error:

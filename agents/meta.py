@@ -20,6 +20,7 @@ from agents.finetune import preview, progress_line
 from agents.models import ChosenModel
 from agents.pool import ServerPool
 from agents.registry import Agent, agents
+from graphs.alone import alone_or
 from graphs.cues import cue_features
 from graphs.finetune import training_tools, with_training
 from graphs.memory import memory
@@ -36,6 +37,7 @@ from graphs.worked import WorkedExamples
 from prompts import prompt, router_examples, worked_examples
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
     from langgraph.checkpoint.base import BaseCheckpointSaver
     from langgraph.graph.state import CompiledStateGraph
 
@@ -50,16 +52,19 @@ def build(
     foreign: Sequence[str] = (),
     step_limit: int = 6,
     checkpointer: BaseCheckpointSaver[Any] | None = None,
+    adapted: Callable[[], BaseChatModel | None] = lambda: None,
 ) -> CompiledStateGraph[Turn, None, Turn, Turn]:
     """The default graph. No server starts and no model loads before a request needs it.
 
-    Each `foreign` server becomes a specialist of its own, under its own name.
+    Each `foreign` server becomes a specialist of its own, under its own name. While `adapted`
+    gives a model, it answers what the chat agent is asked.
     """
     known = agents()
     specialists = {
         name: _lazily(_builder(agent, chosen, pool, approvals, step_limit))
         for name, agent in known.items()
     }
+    specialists["chat"] = alone_or(adapted, specialists["chat"])
     titles = {name: agent.titles for name, agent in known.items()}
     purposes = {name: agent.purpose for name, agent in known.items()}
     rules = _rules()

@@ -7,6 +7,7 @@ import os
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agents.errors import DureError, UsageError
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 class ChosenModel:
     """A chat model, the spec it stands for, and why it was picked.
 
-    `small` is true for the embedded models: graphs then render a tool's result themselves
-    instead of asking the model to retype it.
+    `small` is true for the models that run inside Dure: graphs then render a tool's result
+    themselves instead of asking the model to retype it.
     """
 
     spec: str
@@ -43,11 +44,14 @@ def choose(settings: Settings, progress: Progress | None = None) -> ChosenModel:
     if spec in weights.WEIGHTS:
         return ChosenModel(spec, _embedded(spec, settings, progress), reason, small=True)
     provider, _, name = spec.partition(":")
+    if provider == "gguf" and name:
+        model = _embedded(spec, settings, progress, gguf_file(name, settings.home))
+        return ChosenModel(spec, model, reason, small=True)
     if provider == "ollama" and name:
         return ChosenModel(spec, _ollama(name, settings), reason, small=False)
     if provider == "openai" and name:
         return ChosenModel(spec, _openai(name, settings), reason, small=False)
-    if provider in ("ollama", "openai"):
+    if provider in ("gguf", "ollama", "openai"):
         raise UsageError(f"There is no model {spec!r}: write its name, as in {provider}:NAME.")
     return ChosenModel(spec, _any(spec), reason, small=False)
 
@@ -99,11 +103,41 @@ def _ollama_api(url: str, route: str, body: dict[str, Any] | None) -> dict[str, 
     return answer
 
 
-def _embedded(spec: str, settings: Settings, progress: Progress | None) -> BaseChatModel:
+def gguf_file(name: str, home: Path) -> Path:
+    """The GGUF file of a path, or of a model that training made here, by name.
+
+    Raises `UsageError` for a file that is not there and for one that is no model.
+    """
+    places = [Path(name).expanduser(), home / "models" / name, home / "models" / f"{name}.gguf"]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        made = ", ".join(sorted(f"gguf:{p.stem}" for p in (home / "models").glob("*.gguf")))
+        raise UsageError(
+            f"There is no file {places[0]}. Name a GGUF file, or a model made here "
+            f"({made or 'none yet'})."
+        )
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}. Name another file.") from None
+    if not head.startswith(b"GGUF"):
+        raise UsageError(f"{path} is not a GGUF file. Export the model first, or name another one.")
+    if b"adapter.type" in head:
+        raise UsageError(
+            f"{path} is an adapter, not a model. Choose its base, and then: /adapter NAME."
+        )
+    return path.resolve()
+
+
+def _embedded(
+    spec: str, settings: Settings, progress: Progress | None, file: Path | None = None
+) -> BaseChatModel:
     from agents.embedded import EmbeddedChatModel, silent
 
     return EmbeddedChatModel(
         spec=spec,
+        file=file,
         home=settings.home,
         context=settings.context,
         threads=settings.threads,
@@ -157,7 +191,7 @@ def _any(spec: str) -> BaseChatModel:
     except ImportError as error:
         raise DureError(f"The model {spec!r} needs a package that is not there: {error}") from None
     except Exception as error:
-        known = ", ".join([*weights.WEIGHTS, "ollama:<model>", "openai:<model>"])
+        known = ", ".join([*weights.WEIGHTS, "gguf:<path>", "ollama:<model>", "openai:<model>"])
         raise UsageError(
             f"There is no model {spec!r} ({str(error).splitlines()[0]}). Choose from: {known}."
         ) from None

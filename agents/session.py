@@ -5,6 +5,7 @@ Every surface (`ask`, `chat`, the MCP tool `ask`, the evaluations) drives this a
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import uuid
@@ -17,7 +18,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, Human
 from langgraph.types import Command
 from typing_extensions import TypedDict
 
-from agents import meta
+from agents import adapters, meta
 from agents.approvals import Approvals
 from agents.conversations import names, open_conversations, prune
 from agents.errors import DureError, UsageError
@@ -26,9 +27,12 @@ from agents.models import ChosenModel, choose
 from agents.pool import ServerPool, existing_path
 from agents.registry import agents
 from agents.settings import Settings
+from agents.tool_results import structured
 from graphs.state import Citation, Route, Step
 
 if TYPE_CHECKING:
+    from agents.adapted import AdaptedChatModel
+    from agents.adapters import Adapter
     from agents.embedded import Progress
     from agents.pool import Notice
 
@@ -70,6 +74,7 @@ class Session:
         self.chosen = chosen
         self.pool = pool
         self.approvals = Approvals(settings.home / "approvals.toml")
+        self.adapted: AdaptedChatModel | None = None
         self._saver = saver
         self._graph = graph
         self._began = 0.0
@@ -80,11 +85,40 @@ class Session:
         servers = {agent.server for agent in agents().values()}
         return own + [name for name in self.pool.names() if name not in servers]
 
+    async def put_on(self, name: str) -> Adapter:
+        """Have the chat agent answer with an adapter, from the next request on.
+
+        Raises `UsageError` for an unknown adapter and for one that the running model cannot take,
+        `DureError` for one that llama.cpp cannot load. What was on before stays on then.
+        """
+        from agents.adapted import adapted
+        from agents.embedded import EmbeddedChatModel
+
+        adapter = adapters.find(name, self.settings.home)
+        await asyncio.to_thread(adapters.check, adapter, self.chosen)
+        if not adapter.gguf.is_file():
+            await self._export(name)
+        assert isinstance(self.chosen.model, EmbeddedChatModel)  # or it would have been refused
+        model = adapted(self.chosen.model, adapter)
+        await asyncio.to_thread(model.load)
+        self.adapted = model
+        return adapter
+
+    async def _export(self, name: str) -> None:
+        """Have the training server write an adapter's GGUF; a published one has it already."""
+        state = structured(await self.pool.call("training", "export", {"run": name}))
+        while state["status"] == "running":
+            await asyncio.sleep(0.2)
+            state = structured(await self.pool.call("training", "status", {"run": state["run"]}))
+        if state["error"]:
+            raise DureError(state["error"])
+
     async def ask(
         self, request: str, *, thread: str, agent: str | None = None
     ) -> AsyncIterator[Event]:
         """Answer a request; the last event is "done", or "approval" when a tool call waits.
 
+        While an adapter is on, the chat agent answers whatever is not for an agent by name.
         Raises `UsageError` for an unknown agent or an empty request.
         """
         if agent is not None and agent not in self.agents():
@@ -97,6 +131,8 @@ class Session:
         for path in _paths_in(request):
             await self.pool.allow(path)
         self._began = time.monotonic()
+        if agent is None and self.adapted is not None:
+            agent = "chat"
         start = {"messages": [HumanMessage(request)], "agent": agent}
         async for event in self._run(start, thread):
             yield event
@@ -173,7 +209,7 @@ class Session:
             "answer": str(message.text),
             "agent": route["agent"],
             "pattern": "single" if route["stage"] == "fixed" else "router",
-            "model": self.chosen.spec,
+            "model": self._model_of(route),
             "thread": thread,
             "seconds": round(time.monotonic() - self._began, 2),
             "route": route,
@@ -185,6 +221,12 @@ class Session:
                 "completion": usage["output_tokens"] if usage else 0,
             },
         }
+
+    def _model_of(self, route: Route) -> str:
+        """The spec of the model that answered, with its adapter where it had one on."""
+        if self.adapted is not None and route["agent"] == "chat":
+            return f"{self.chosen.spec}+{self.adapted.adapter.name}"
+        return self.chosen.spec
 
 
 @asynccontextmanager
@@ -213,6 +255,7 @@ async def open_session(
             foreign=list(foreign),
             step_limit=settings.step_limit,
             checkpointer=saver,
+            adapted=lambda: session.adapted,
         )
         yield session
 

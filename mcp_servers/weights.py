@@ -162,8 +162,13 @@ def verify(weights: Weights, home: Path) -> bool:
     path = joined(weights, home)
     if path is None:
         return False
+    return sha256(path) == weights.sha256
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file (about a second a gigabyte)."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == weights.sha256
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _join(weights: Weights, target: Path, progress: Progress) -> str:

@@ -12,7 +12,10 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--agent", help="Let this agent answer instead of routing.")
 @click.option("--thread", help="Name of a conversation to continue.")
-@click.option("--model", help="auto, embedded, embedded:small, ollama:NAME, openai:NAME.")
+@click.option(
+    "--model", help="auto, embedded, embedded:small, gguf:PATH, ollama:NAME, openai:NAME."
+)
+@click.option("--adapter", help="Let this trained adapter answer, on the model it fits.")
 @click.option("--yes", is_flag=True, help="Approve every tool call that would ask first.")
 def command(
     request: tuple[str, ...],
@@ -20,6 +23,7 @@ def command(
     agent: str | None,
     thread: str | None,
     model: str | None,
+    adapter: str | None,
     yes: bool,
 ) -> None:
     """Ask once and print the answer.
@@ -29,15 +33,16 @@ def command(
     \b
       dure ask "정답 1,0,1 예측 1,1,1의 F1은?"
       dure ask --agent regex "explain ^a+$"
+      dure ask --model embedded:tiny --adapter faq "When do you open?"
       git log -5 | dure ask "summarise these commits:" -
     """
     import asyncio
 
     from agents import background
 
-    background.start_loading(model)
+    background.start_loading(model, adapter)
     text = _request(request)
-    asyncio.run(_ask(text, as_json, agent, thread, model, yes))
+    asyncio.run(_ask(text, as_json, agent, thread, model, adapter, yes))
 
 
 def _request(words: tuple[str, ...]) -> str:
@@ -59,20 +64,26 @@ async def _ask(
     agent: str | None,
     thread: str | None,
     model: str | None,
+    adapter: str | None,
     yes: bool,
 ) -> None:
     import json
 
     from rich.console import Console
 
+    from agents.errors import UsageError
     from agents.session import new_thread, open_session
     from agents.settings import load_settings
     from agents.terminal import Screen, allow, answer, deny, print_answer
     from graphs.language import language_of
 
+    if adapter and agent not in (None, "chat"):
+        raise UsageError(f"--agent {agent} answers without an adapter. Leave out one of the two.")
     settings = load_settings(model=model)
     screen = Screen(Console(stderr=True), language_of(text))
     async with open_session(settings, progress=screen.progress, notice=screen.notice) as session:
+        if adapter:
+            await session.put_on(adapter)
         result = await answer(
             session,
             text,

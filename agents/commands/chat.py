@@ -8,7 +8,9 @@ import click
 @click.command("chat")
 @click.option("--thread", help="Name of the conversation; an existing one is continued.")
 @click.option("--agent", help="Let this agent answer instead of routing.")
-@click.option("--model", help="auto, embedded, embedded:small, ollama:NAME, openai:NAME.")
+@click.option(
+    "--model", help="auto, embedded, embedded:small, gguf:PATH, ollama:NAME, openai:NAME."
+)
 @click.option(
     "--server", "servers", multiple=True, help="Attach only these servers of your mcp.json."
 )

@@ -13,6 +13,8 @@ def command(spec: str | None) -> None:
     \b
     embedded         brought by Dure, nothing else needed
     embedded:small   the same, smaller and weaker
+    embedded:tiny    too weak to chat; small enough to train on a CPU
+    gguf:PATH        any GGUF file, or by its name one that training made here
     ollama:NAME      a model of a running Ollama
     openai:NAME      any OpenAI-compatible API (DURE_BASE_URL, OPENAI_API_KEY)
     others           whatever LangChain's init_chat_model knows

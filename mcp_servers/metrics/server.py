@@ -10,6 +10,7 @@ from mcp.types import CallToolResult, ImageContent, TextContent
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from mcp_servers import pictures
 from mcp_servers.metrics import answers, labels, picture, summaries, translation
 from mcp_servers.metrics import ngrams as ngram_counts
 from mcp_servers.serving import Engine, run, tool
@@ -70,7 +71,7 @@ def confusion_matrix(
         "labels": names,
         "matrix": matrix,
         "table": labels.markdown_table(names, matrix, corner),
-        "picture": str(picture.save(png)),
+        "picture": str(pictures.save(png, "confusion")),
     }
     image = base64.b64encode(png).decode("ascii")
     return CallToolResult(

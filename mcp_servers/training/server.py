@@ -44,7 +44,9 @@ def inspect_dataset(
     loss_on: Annotated[str, Field(description="answer or all")] = "answer",
 ) -> dict[str, Any]:
     """Count, measure and check rows before training: lengths, duplicates, bad rows by line."""
-    raise NotImplementedError
+    return inspection.inspect(
+        data_names.allowed(data, context), _base(base, context), template, max_length, loss_on
+    )
 
 
 @tool("Estimate a training run")
@@ -58,7 +60,10 @@ def estimate(
     **settings: Any,
 ) -> Estimate:
     """Say the memory and the time that training would take, and what to change if too much."""
-    raise NotImplementedError
+    from mcp_servers.training import estimating
+
+    names = data_names.allowed(data, context)
+    return estimating.estimate(names, _base(base, context), method, settings, probe=probe)
 
 
 @tool("Train a model", read_only=False, destructive=True)
@@ -77,19 +82,20 @@ def train(
     **settings: Any,
 ) -> RunState:
     """Start fine-tuning a base on rows. Answers at once; ask status how far it is."""
-    raise NotImplementedError
+    names = data_names.allowed(data, context)
+    return starting.train(names, _base(base, context), method, name, weights, settings)
 
 
 @tool("State of a run")
 def status(run: Run = None) -> RunState:
     """How far a run is: step, loss, tokens a second, seconds left, result or error."""
-    raise NotImplementedError
+    return states.state(states.find(run, states.KINDS))
 
 
 @tool("List runs")
 def runs() -> list[RunState]:
     """All training runs, newest first."""
-    raise NotImplementedError
+    return [states.state(folder) for folder in states.folders()]
 
 
 @tool("Log of a run")
@@ -97,31 +103,31 @@ def logs(
     run: Run = None, lines: Annotated[int, Field(description="How many of the last lines")] = 50
 ) -> Logs:
     """The last lines that a run wrote, to find out why it failed."""
-    raise NotImplementedError
+    return states.logs(run, lines)
 
 
 @tool("Curve of a run")
 def curve(run: Run = None) -> Annotated[CallToolResult, Curve]:
     """The loss of a run over its steps, as a picture and in characters."""
-    raise NotImplementedError
+    return _with_picture(*curves.curve(run))
 
 
 @tool("Pause a run", read_only=False)
 def pause(run: Run = None) -> RunState:
     """Save a checkpoint and stop; resume goes on from there."""
-    raise NotImplementedError
+    return starting.pause(run)
 
 
 @tool("Resume a run", read_only=False)
 def resume(run: Run = None) -> RunState:
     """Go on with a run that was paused, cancelled or killed, from its last checkpoint."""
-    raise NotImplementedError
+    return starting.resume(run)
 
 
 @tool("Cancel a run", read_only=False)
 def cancel(run: Run = None) -> RunState:
     """Stop a run at its next step. Its checkpoints stay."""
-    raise NotImplementedError
+    return starting.cancel(run)
 
 
 @tool("Compare runs")
@@ -129,7 +135,7 @@ def compare(
     runs: Annotated[list[str], Field(description="Two or more names or ids")],
 ) -> Annotated[CallToolResult, Comparison]:
     """Several runs side by side: losses, speed, the settings that differ, one picture."""
-    raise NotImplementedError
+    return _with_picture(*comparing.compare(runs))
 
 
 @tool("Evaluate a run", read_only=False)
@@ -143,7 +149,7 @@ def evaluate(
 
     Loss, perplexity, exact match, token F1, ROUGE, and answers side by side.
     """
-    raise NotImplementedError
+    return starting.follow_up("evaluate", run, {"rows": rows})
 
 
 @tool("Answers before and after")
@@ -151,7 +157,7 @@ def samples(
     run: Run = None, n: Annotated[int, Field(description="How many questions")] = 5
 ) -> Samples:
     """Answers of the base and of the trained model side by side, as evaluate wrote them."""
-    raise NotImplementedError
+    return comparing.samples(run, n)
 
 
 @tool("Merge an adapter", read_only=False)
@@ -160,7 +166,7 @@ def merge(
     name: Annotated[str | None, Field(description="Name of the model; default the run's")] = None,
 ) -> RunState:
     """Write base and adapter as one model that needs neither. A job: ask status."""
-    raise NotImplementedError
+    return starting.merge(run, name)
 
 
 @tool("Export to GGUF", read_only=False)
@@ -169,7 +175,7 @@ def export(
     kind: Annotated[str, Field(description="f32, f16, bf16 or q8_0")] = "f16",
 ) -> RunState:
     """Write an adapter or a model as GGUF for llama.cpp and Ollama. A job: ask status."""
-    raise NotImplementedError
+    return starting.follow_up("export", run, {"gguf_kind": kind})
 
 
 @tool("Delete a run", read_only=False, destructive=True)
@@ -180,7 +186,7 @@ def delete_run(
     ] = False,
 ) -> Deleted:
     """Remove a run's folder and, unless it is to be kept, the adapter or model it made."""
-    raise NotImplementedError
+    return states.delete(run, keep_result)
 
 
 @tool("Push to a hub", read_only=False, destructive=True)
@@ -190,7 +196,7 @@ def push(
     private: Annotated[bool, Field(description="Nobody else sees it")] = True,
 ) -> RunState:
     """Upload an adapter or a model to a model hub. Only when the user asks for it by name."""
-    raise NotImplementedError
+    return starting.follow_up("push", run, {"repo": repo, "private": private})
 
 
 ENGINE = Engine(

@@ -19,6 +19,7 @@ from mcp.client.stdio import stdio_client
 from mcp.shared.memory import create_connected_server_and_client_session
 from mcp.types import ImageContent, TextContent
 
+from mcp_servers import pictures
 from mcp_servers.metrics import picture
 from mcp_servers.metrics.server import ENGINE
 from mcp_servers.serving import EngineError, build
@@ -142,13 +143,13 @@ def test_hangul_is_drawn_and_not_boxes(recwarn: pytest.WarningsRecorder) -> None
 def test_the_packaged_font_has_hangul() -> None:
     from matplotlib.ft2font import FT2Font
 
-    assert FT2Font(str(picture.packaged_font())).get_char_index(ord("힣")) > 0
+    assert FT2Font(str(pictures.packaged_font())).get_char_index(ord("힣")) > 0
 
 
 def test_a_missing_font_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture, "FONT_PACKAGE", "no-such-font")
+    monkeypatch.setattr(pictures, "FONT_PACKAGE", "no-such-font")
     with pytest.raises(EngineError, match="pip install no-such-font"):
-        picture.packaged_font()
+        pictures.packaged_font()
 
 
 def test_pictures_are_drawn_from_several_threads() -> None:

@@ -1,0 +1,133 @@
+"""Adapters that training made: which there are, what they are, and whether the model takes one."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agents.chat_template import ChatTemplate
+from agents.errors import UsageError
+
+if TYPE_CHECKING:
+    from agents.models import ChosenModel
+
+_FILE = "adapter.gguf"
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """One published adapter. `figures` are those of its run, where it has one."""
+
+    name: str
+    folder: Path
+    base: str
+    method: str
+    trained: float  # seconds since the epoch
+    figures: dict[str, Any]
+    passport: dict[str, str]
+
+    @property
+    def gguf(self) -> Path:
+        """The file that llama.cpp loads; it need not be there."""
+        return self.folder / _FILE
+
+    def template(self) -> ChatTemplate | None:
+        """The chat template that it was trained with, or None for that of its base."""
+        try:
+            source = (self.folder / "chat_template.jinja").read_text(encoding="utf-8")
+        except OSError:
+            return None
+        special = _read(self.folder / "tokenizer_config.json")
+        return ChatTemplate(
+            source, _text(special.get("bos_token")), _text(special.get("eos_token"))
+        )
+
+
+def listing(home: Path) -> list[Adapter]:
+    """All adapters that can be read, the latest first."""
+    folders = sorted((home / "adapters").glob("*/adapter_config.json"))
+    found = [_adapter(path.parent) for path in folders if not path.parent.name.startswith(".")]
+    return sorted(found, key=lambda adapter: -adapter.trained)
+
+
+def find(name: str, home: Path) -> Adapter:
+    """The adapter of this name. Raises `UsageError` that names the nearest ones."""
+    folder = home / "adapters" / name
+    if name and Path(name).name == name and (folder / "adapter_config.json").is_file():
+        return _adapter(folder)
+    if name and Path(name).name == name and folder.is_dir():
+        raise UsageError(f"{folder} is broken: it has no adapter_config.json. Train it again.")
+    known = [adapter.name for adapter in listing(home)]
+    if not known:
+        raise UsageError(
+            f"There is no adapter {name!r}, and none was trained yet. Train one first: dure train."
+        )
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known[:5]
+    raise UsageError(f"There is no adapter {name!r}. Did you mean: {', '.join(near)}?")
+
+
+def check(adapter: Adapter, chosen: ChosenModel) -> None:
+    """Raise `UsageError` with the reason, and what to do, where this model cannot take it.
+
+    The passport holds the hash of the GGUF that the adapter fits: weights, tokenizer and chat
+    template in one.
+    """
+    from agents.embedded import EmbeddedChatModel
+
+    change = f"Change the model first: /model {adapter.base}, then /adapter {adapter.name}."
+    if not isinstance(chosen.model, EmbeddedChatModel):
+        raise UsageError(
+            f"{chosen.spec} answers, and only the models that run inside Dure take adapters. "
+            + change
+        )
+    if not adapter.passport:
+        raise UsageError(
+            f"{adapter.folder} has no passport, so nothing tells which base it fits. "
+            "Train it here: dure train."
+        )
+    expected = adapter.passport.get("gguf_sha256", "")
+    if adapter.base == chosen.spec:
+        if expected and expected != chosen.model.sha256():
+            raise UsageError(
+                f"The adapter {adapter.name} was trained on other weights of {adapter.base} "
+                f"({expected[:12]}…, now {chosen.model.sha256()[:12]}…). Train it again."
+            )
+        return
+    if not chosen.spec.startswith("gguf:") or expected != chosen.model.sha256():
+        raise UsageError(
+            f"The adapter {adapter.name} was trained on {adapter.base}, and {chosen.spec} answers: "
+            f"its matrices mean nothing there. {change}"
+        )
+
+
+def _adapter(folder: Path) -> Adapter:
+    config = _read(folder / "adapter_config.json")
+    run = _read(folder / "run.json")
+    passport = {str(k): str(v) for k, v in _read(folder / "passport.json").items()}
+    base = passport.get("base") or config.get("base_model_name_or_path")
+    return Adapter(
+        folder.name,
+        folder,
+        str(base or "?"),
+        str(run.get("method") or config.get("peft_type") or "?").lower(),
+        (folder / "adapter_config.json").stat().st_mtime,
+        run.get("figures") or {},
+        passport,
+    )
+
+
+def _text(token: Any) -> str:
+    """A special token, which tokenizer_config.json writes as a text or as an object."""
+    return str(token.get("content", "")) if isinstance(token, dict) else str(token or "")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A JSON object, empty where it is missing or broken."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
