@@ -50,6 +50,9 @@ HEAVY = {
     "pathspec",
     "sentence_transformers",
     "onnxruntime",
+    "gensim",
+    "tokenizers",
+    "safetensors",
 }
 
 
