@@ -17,16 +17,20 @@ from agents.approvals import Approvals
 from agents.context import providers
 from agents.dataset_jobs import DatasetJobs
 from agents.finetune import preview, progress_line
+from agents.foundations import job_line
 from agents.models import ChosenModel
 from agents.pool import ServerPool
 from agents.registry import Agent, agents
+from graphs import foundations
 from graphs.alone import alone_or
 from graphs.cues import cue_features
 from graphs.finetune import training_tools, with_training
+from graphs.following import watch_tool
 from graphs.memory import memory
 from graphs.pattern import pattern_tool
 from graphs.rag import build_rag
 from graphs.router import Router, Rule, build_router
+from graphs.settled import Settle
 from graphs.similarity import ExampleClassifier
 from graphs.specialist import Expertise, Specialist, build_specialist
 from graphs.state import Turn
@@ -38,6 +42,7 @@ from prompts import prompt, router_examples, worked_examples
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+    from langchain_core.tools import BaseTool
     from langgraph.checkpoint.base import BaseCheckpointSaver
     from langgraph.graph.state import CompiledStateGraph
 
@@ -143,17 +148,14 @@ def _builder(
         expertise = Expertise(
             agent.name, prompt(agent.prompt), allowed, agent.renderers, ask_first, examples
         )
+        runs = Runs(offered)
         if agent.name == "finetune":
-            runs = Runs(offered)
             asks = "train" in ask_first  # after its preview, not before
             own = training_tools(offered, allowed, preview, progress_line, ask_first=asks)
-            expertise = replace(
-                expertise,
-                tools=own,
-                ask_first=ask_first - {"train"},
-                settle=runs.settle,
-                final_errors=True,
-            )
+            expertise = _by_code(expertise, own, runs.settle, ask_first - {"train"})
+        if agent.name == "foundations":
+            own = [*allowed, watch_tool(offered["job"], "job", job_line)]
+            expertise = _by_code(expertise, own, foundations.settle, ask_first)
         specialist = build_specialist(
             expertise, chosen.model, small=chosen.small, step_limit=step_limit
         )
@@ -161,9 +163,20 @@ def _builder(
             specialist = build_rag(chosen.model, offered, manage=specialist)
             jobs = DatasetJobs(chosen.spec)
             return with_training_data(specialist, offered["list_documents"], jobs)
-        return with_training(specialist, runs) if agent.name == "finetune" else specialist
+        if agent.name == "finetune":
+            return with_training(specialist, runs)
+        if agent.name == "foundations":
+            return foundations.with_foundations(specialist)
+        return specialist
 
     return build
+
+
+def _by_code(
+    expertise: Expertise, tools: Sequence[BaseTool], settle: Settle, ask_first: frozenset[str]
+) -> Expertise:
+    """An expertise whose arguments are the user's own words, read by code."""
+    return replace(expertise, tools=tools, settle=settle, ask_first=ask_first, final_errors=True)
 
 
 def _foreign_builder(

@@ -12,9 +12,8 @@ only where that leaves something open.
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from langchain_core.messages import AIMessage, HumanMessage
@@ -25,6 +24,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import interrupt
 from typing_extensions import TypedDict
 
+from graphs.following import Line, watch_tool
 from graphs.language import Language, language_of
 from graphs.specialist import Specialist, request_of
 from graphs.state import Turn
@@ -37,7 +37,6 @@ from prompts import say
 AGENT = "finetune"
 _SHOWN = ("data", "base", "method", "name", "epochs", "max_steps", "learning_rate", "rank")
 """The settings that a model sees of `train`; the others, too many for a small one, code reads."""
-_POLL = 0.5  # seconds
 _PENDING = "wants_data_for"
 """Key in the `additional_kwargs` of the question for data: the request that it is about."""
 
@@ -52,10 +51,6 @@ class Preview(Protocol):
         settings: Mapping[str, Any],
         language: Language,
     ) -> str: ...
-
-
-Line = Callable[[Mapping[str, Any], Language], str]
-"""A running job in one line."""
 
 
 class Training(TypedDict, total=False):
@@ -175,38 +170,16 @@ def training_tools(
         }
         return json.dumps(result, ensure_ascii=False), {"structured_content": result}
 
-    async def watch(run: str | None = None, language: Language = "en") -> tuple[str, Any]:
-        state = await _state(tools["status"], run)
-        if state["status"] == "running":
-            _tell("watching", language)
-        seen = ""
-        while state["status"] == "running":
-            if (now := line(state, language)) != seen:
-                get_stream_writer()({"event": "progress", "text": now})
-                seen = now
-            await asyncio.sleep(_POLL)
-            state = await _state(tools["status"], state["run"])
-        return json.dumps(state, ensure_ascii=False), {"structured_content": state}
-
-    speaks = {**(tools["train"].metadata or {}), SPEAKS: True}
     agreed = StructuredTool(
         name="train",
         description=tools["train"].description,
         args_schema=_schema(_shown(tools["train"])),
         coroutine=train,
         response_format="content_and_artifact",
-        metadata=speaks,
+        metadata={**(tools["train"].metadata or {}), SPEAKS: True},
         handle_tool_error=True,
     )
-    watching = StructuredTool(
-        name="watch",
-        description="Follow a run until it ends.",
-        args_schema=_schema(tools["status"]),
-        coroutine=watch,
-        response_format="content_and_artifact",
-        metadata={**speaks, "readOnlyHint": True},
-        handle_tool_error=True,
-    )
+    watching = watch_tool(tools["status"], "run", line)
     return [*(agreed if tool.name == "train" else _shown(tool) for tool in allowed), watching]
 
 
@@ -256,16 +229,6 @@ def _edited(state: Training, words: str, train: BaseTool) -> Training:
     changed = ", ".join(f"{name} = {value}" for name, value in changes.items())
     note = say("edit_understood", language, changes=changed)
     return {"settings": {**state["settings"], **changes}, "note": note}
-
-
-async def _state(status: BaseTool, run: str | None) -> Any:
-    """A run's state, asked for quietly. Raises `ToolException` as the server says."""
-    arguments = {"run": run} if run else {}
-    call: Any = {"name": "status", "args": arguments, "id": "call_status", "type": "tool_call"}
-    message = await status.ainvoke(call)
-    if message.status == "error":
-        raise ToolException(str(message.text))
-    return result_of(message)
 
 
 def _tell(key: str, language: Language) -> None:
