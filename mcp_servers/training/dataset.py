@@ -39,7 +39,8 @@ class Examples:
     dropped: int = 0
 
 
-def _shapes(settings: Settings) -> tuple[Shape, ...]:
+def shapes(settings: Settings) -> tuple[Shape, ...]:
+    """The shapes of rows that the method learns from."""
     if settings.method == "dpo":
         return ("preference",)
     return ("label",) if settings.task_type == "SEQ_CLS" else ("conversation", "text")
@@ -52,7 +53,7 @@ def keep(
 
     Raises `EngineError` where no row can be used, or none is left to train on.
     """
-    rows = data.of_shape(data.load(names, weights), *_shapes(settings))
+    rows = data.of_shape(data.load(names, weights), *shapes(settings))
     train, held_out = data.split(rows, settings.test_size, settings.seed)
     if not train:
         raise EngineError("No row is left to train on. Add rows, or lower test_size.")
@@ -112,7 +113,7 @@ def changed(folder: Path) -> list[str]:
 def examples(
     train: Sequence[Row], held_out: Sequence[Row], tokenizer: Any, settings: Settings
 ) -> Examples:
-    """The rows as the method's trainer takes them."""
+    """The rows as the method's trainer takes them. Raises `EngineError` if none fits."""
     if settings.method == "dpo":
         tokenizer.chat_template = chat_template(tokenizer, settings.template)
         return Examples(preference_records(train), preference_records(held_out))

@@ -151,8 +151,6 @@ def _to_gguf(folder: Path, base: Base, settings: Settings) -> str | None:
     """Write `adapter.gguf` where llama.cpp can use it; else the reason why there is none."""
     if settings.method not in ("lora", "dpo") or settings.task_type != "CAUSAL_LM":
         return f"llama.cpp has no adapters of method {settings.method} for {settings.task_type}"
-    if settings.dora or settings.bias != "none" or settings.modules_to_save:
-        return "llama.cpp's adapters hold LoRA alone: no DoRA, biases or whole modules"
     from mcp_servers.training import gguf_adapters
 
     try:

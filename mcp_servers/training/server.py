@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from mcp.server.fastmcp import Context
-from mcp.types import CallToolResult
+from mcp.types import CallToolResult, ImageContent, TextContent
 from pydantic import Field
 
+from mcp_servers.roots import allowed_path
 from mcp_servers.serving import Engine, run, tool
+from mcp_servers.training import comparing, curves, inspection, starting
+from mcp_servers.training import data as data_names
+from mcp_servers.training import runs as states
+from mcp_servers.training.inspection import Inspection
 from mcp_servers.training.results import (
     Comparison,
     Curve,
@@ -18,7 +27,8 @@ from mcp_servers.training.results import (
     RunState,
     Samples,
 )
-from mcp_servers.training.settings import Method, Template, with_settings
+from mcp_servers.training.settings import Method, with_settings
+from mcp_servers.training.templates import LossOn, Template
 
 Data = Annotated[
     list[str],
@@ -41,8 +51,8 @@ def inspect_dataset(
     base: Base = "embedded:tiny",
     template: Annotated[Template, Field(description="How rows become text")] = "auto",
     max_length: Annotated[int, Field(description="Tokens of a row")] = 512,
-    loss_on: Annotated[str, Field(description="answer or all")] = "answer",
-) -> dict[str, Any]:
+    loss_on: Annotated[LossOn, Field(description="Which tokens are learnt")] = "answer",
+) -> Inspection:
     """Count, measure and check rows before training: lengths, duplicates, bad rows by line."""
     return inspection.inspect(
         data_names.allowed(data, context), _base(base, context), template, max_length, loss_on
@@ -197,6 +207,24 @@ def push(
 ) -> RunState:
     """Upload an adapter or a model to a model hub. Only when the user asks for it by name."""
     return starting.follow_up("push", run, {"repo": repo, "private": private})
+
+
+def _base(name: str, context: Context[Any, Any, Any]) -> str:
+    """A folder's whole path, if it may be read; other names as they are."""
+    if Path(name).expanduser().is_dir():
+        return str(allowed_path(name, context))
+    return name
+
+
+def _with_picture(result: Mapping[str, Any], png: bytes) -> CallToolResult:
+    image = base64.b64encode(png).decode("ascii")
+    return CallToolResult(
+        content=[
+            TextContent(type="text", text=json.dumps(result, ensure_ascii=False)),
+            ImageContent(type="image", data=image, mimeType="image/png"),
+        ],
+        structuredContent=dict(result),
+    )
 
 
 ENGINE = Engine(

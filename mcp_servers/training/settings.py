@@ -14,11 +14,11 @@ from typing import Annotated, Any, Literal, Optional, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mcp_servers.serving import EngineError
+from mcp_servers.errors import EngineError
+from mcp_servers.training.templates import LossOn, Template
 
 Method = Literal["lora", "full", "prefix", "prompt", "bitfit", "dpo"]
 TaskType = Literal["CAUSAL_LM", "SEQ_CLS"]
-Template = Literal["auto", "chat", "gemma", "llama3", "plain"]
 Quantization = Literal["nf4", "fp4", "int8"]
 
 _Share = Annotated[float, Field(ge=0, lt=1)]
@@ -38,7 +38,7 @@ class Settings(BaseModel):
     # What is learnt from (9.5, 10.5, 10.9)
     template: Template = Field("auto", description="How rows become text: the base's own, or ours")
     max_length: int = Field(512, ge=8, description="Tokens of a row; longer ones are cut")
-    loss_on: Literal["answer", "all"] = Field("answer", description="Which tokens are learnt")
+    loss_on: LossOn = Field("answer", description="Which tokens are learnt")
     test_size: _Share = Field(0.1, description="Share of rows held out to judge by; 0 for none")
     task_type: TaskType = Field("CAUSAL_LM", description="SEQ_CLS learns a label for a text")
 

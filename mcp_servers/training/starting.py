@@ -63,6 +63,15 @@ def follow_up(
     return runs.state(dure_home() / "jobs" / job["job"])
 
 
+def merge(run: str | None, name: str | None) -> RunState:
+    """Start the merging of a run's adapter into a model of this name."""
+    folder = finished(run)
+    stem = f"{runs.spec(folder)['name']}-merged"
+    taken = runs.taken_names()
+    merged = runs.new_name(name, ()) if name is not None else runs.unused(stem, taken)
+    return follow_up("merge", folder.name, {"merged": merged})
+
+
 def finished(run: str | None) -> Path:
     """The folder of a run that is done and whose result is still there."""
     folder = runs.find(run)
