@@ -18,6 +18,7 @@ from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 
 from mcp_servers.errors import EngineError, UsageError
+from mcp_servers.home import process_exists
 
 Progress = Callable[[int, int], None]
 _CHUNK = 8 << 20
@@ -132,10 +133,10 @@ def _assemble(weights: Weights, home: Path, progress: Progress) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         for stale in path.parent.glob(f".{weights.filename}.*.tmp"):
             owner = stale.suffixes[-2][1:]
-            if owner.isdecimal() and not _process_exists(int(owner)):
+            if owner.isdecimal() and not process_exists(int(owner)):
                 stale.unlink(missing_ok=True)
         if shutil.disk_usage(path.parent).free < weights.size:
-            raise _disk_full(path.parent, weights.size)
+            raise disk_full(path.parent, weights.size)
         digest = _join(weights, aside, progress)
         if digest != weights.sha256:
             raise EngineError(
@@ -146,7 +147,7 @@ def _assemble(weights: Weights, home: Path, progress: Progress) -> Path:
         aside.replace(path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise _disk_full(path.parent, weights.size) from None
+            raise disk_full(path.parent, weights.size) from None
         raise EngineError(
             f"The model cannot be joined in {path.parent} ({error}). "
             "Set DURE_HOME to a folder that you can write."
@@ -208,18 +209,9 @@ def _part(weights: Weights, number: int) -> Path:
     raise PackageNotFoundError(name)
 
 
-def _disk_full(folder: Path, needed: int) -> EngineError:
+def disk_full(folder: Path, needed: int) -> EngineError:
+    """The error for a model of `needed` bytes that a folder's disk cannot take."""
     return EngineError(
         f"The disk is full: the model needs {needed / 1e9:.1f} GB in {folder}. "
         "Free some space, or set DURE_HOME to a folder on another disk."
     )
-
-
-def _process_exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

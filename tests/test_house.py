@@ -105,6 +105,42 @@ def test_lower_houses_know_nothing_of_higher_ones(package: str, forbidden: set[s
     assert wrong == []
 
 
+BRING_TORCH = {"transformers", "peft", "trl", "accelerate", "diffusers", "sentence_transformers"}
+
+
+def imports_at_run_time(path: Path) -> list[str]:
+    """Imported modules in the order of the file, without those for type checkers alone."""
+    skipped = {
+        id(inner)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(tree(path)):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [(node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
+    return [name for _, name in sorted(found)]
+
+
+def test_engines_reach_torch_through_one_module() -> None:
+    runtime = ROOT / "mcp_servers" / "torch_runtime.py"
+    assert "torch" in imports_at_run_time(runtime)
+    wrong = []
+    for path in sources("mcp_servers"):
+        ready = path == runtime
+        for name in imports_at_run_time(path):
+            package = name.split(".")[0]
+            ready = ready or name.startswith("mcp_servers.torch_runtime")
+            if path != runtime and (package == "torch" or (package in BRING_TORCH and not ready)):
+                wrong.append(f"{path.relative_to(ROOT)}: {name}")
+    assert wrong == []
+
+
 def loaded(importtime: str) -> set[str]:
     """Top-level packages in the output of `python -X importtime`."""
     names = re.findall(r"^import time:[\s\d]+\|[\s\d]+\|\s*(\w+)", importtime, re.MULTILINE)

@@ -20,10 +20,10 @@ _lock = threading.Lock()
 
 def reranked(model: str, query: str, texts: Sequence[str]) -> list[float]:
     """How well each text answers the query, 0 to 1. Raises `EngineError` for an unusable model."""
+    from mcp_servers.torch_runtime import torch
+
     with _lock:
         encoder = _encoder(model)
-        import torch
-
         scores = encoder.predict(
             [(query, text) for text in texts],
             batch_size=_PAIRS_AT_ONCE,

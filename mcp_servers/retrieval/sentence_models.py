@@ -99,6 +99,9 @@ class SentenceModel:
     def _loaded(self) -> Any:
         with self._lock:
             if self._model is None:
+                from mcp_servers import torch_runtime  # noqa: F401
+
+                # isort: split
                 from sentence_transformers import SentenceTransformer
 
                 try:
