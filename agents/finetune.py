@@ -27,6 +27,18 @@ _STATES: dict[str, dict[Language, str]] = {
 }
 
 
+_SCORES = (
+    ("loss", "손실", "loss"),
+    ("perplexity", "혼란도", "perplexity"),
+    ("exact_match", "정확히 일치", "exact match"),
+    ("token_f1", "토큰 F1", "token F1"),
+    ("rouge1", "ROUGE-1", "ROUGE-1"),
+    ("rouge2", "ROUGE-2", "ROUGE-2"),
+    ("rougeL", "ROUGE-L", "ROUGE-L"),
+    ("accuracy", "정확도", "accuracy"),
+)
+
+
 def duration(seconds: float, language: Language) -> str:
     """`1시간 5분`, `2 min 10 s`: two units at most."""
     whole = max(0, round(seconds))
@@ -186,6 +198,8 @@ def _outcome(state: Any, language: Language) -> str:
     result = state["result"] or {}
     if state["kind"] == "train":
         return _learnt(result, state, language)
+    if state["kind"] == "evaluate":
+        return _judged(result, state, language)
     lines = [f"- {key}: {_value(value)}" for key, value in result.items() if value is not None]
     return "\n".join(lines)
 
@@ -205,6 +219,25 @@ def _learnt(result: Any, state: Any, language: Language) -> str:
     key = "use_adapter" if result.get("gguf") else "use_elsewhere"
     told = say(key, language, name=state["name"], base=state["base"])
     return "\n".join([*lines, "", told])
+
+
+def _judged(result: Any, state: Any, language: Language) -> str:
+    """Scores before and after, on rows held out and on rows seen in training."""
+    korean = language == "ko"
+    sides = [(side, result.get(side) or {}) for side in ("held_out", "seen")]
+    sides = [(side, told) for side, told in sides if told.get("before") and told.get("after")]
+    names = {
+        "held_out": "남겨 둔 행" if korean else "held-out rows",
+        "seen": "배운 행" if korean else "seen rows",
+    }
+    heads = [f"{names[side]} ({told['after']['rows']})" for side, told in sides]
+    lines = [f"| | {' | '.join(heads)} |", f"| --- |{' ---: |' * len(sides)}"]
+    for key, ko, en in _SCORES:
+        pairs = [(told["before"].get(key), told["after"].get(key)) for _, told in sides]
+        if any(None not in pair for pair in pairs):
+            cells = ["-" if None in pair else "{:.4g} → **{:.4g}**".format(*pair) for pair in pairs]
+            lines.append(f"| {ko if korean else en} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", say("see_samples", language, name=state["name"])])
 
 
 def _pausing(result: Any, language: Language) -> str:
