@@ -87,6 +87,9 @@ def allowed(name: str, context: Context[Any, Any, Any] | None) -> str:
 
 def load_tokenizer(base: Base) -> Any:
     """The base's tokenizer, with a padding token and padding at the right (chapter 9.6.2)."""
+    from mcp_servers import torch_runtime  # noqa: F401
+
+    # isort: split
     from transformers import AutoTokenizer
 
     try:
@@ -197,7 +200,7 @@ def _dequantise(gguf: Path, target: Path, found: weights.Weights, progress: Prog
         del config.quantization_config
     # A model that came from a GGUF cannot be saved; a plain one with its weights can.
     with torch.device("meta"):
-        plain = AutoModelForCausalLM.from_config(config)
+        plain = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
     state = {key: value.to(torch.float16) for key, value in model.state_dict().items()}
     del model
     plain.load_state_dict(state, assign=True)

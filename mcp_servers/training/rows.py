@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -35,6 +38,7 @@ class Row:
     chosen: str = ""
     rejected: str = ""
     label: str = ""
+    weight: float = 1.0  # how often it is trained on
     form: str = ""  # as it was written: alpaca, sharegpt, messages, responses ...
 
 
@@ -63,3 +67,25 @@ class Rows:
     problems: list[Problem] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
     sha256: str = ""
+
+
+def identity(row: Row) -> str:
+    """What a row says, wherever it is from."""
+    return json.dumps(
+        [row.shape, row.messages, row.text, row.chosen, row.rejected, row.label],
+        ensure_ascii=False,
+    )
+
+
+def normalised(text: str) -> str:
+    """A text without the differences that do not matter: case, spaces, punctuation, composition."""
+    composed = unicodedata.normalize("NFKC", text).casefold()
+    return re.sub(r"[\W_]+", "", composed) or composed.strip()
+
+
+def asked(row: Row) -> str:
+    """What a row asks, normalised; of a text, the text itself."""
+    if not row.messages:
+        return normalised(row.text)
+    turns = row.messages[:-1] if row.shape == "conversation" else row.messages
+    return normalised(" ".join(turn["content"] for turn in turns))
