@@ -67,13 +67,13 @@ def precision(settings: Settings) -> Precision:
 def check_machine(settings: Settings) -> None:
     """Refuse what this machine or this installation cannot do, before anything is loaded."""
     where = device().type
-    paged_or_bits = "paged" in settings.optimizer or "8bit" in settings.optimizer
-    if paged_or_bits and where != "cuda":
+    of_bitsandbytes = any(w in settings.optimizer for w in ("paged", "8bit", "lion", "ademamix"))
+    if of_bitsandbytes and where != "cuda":
         raise EngineError(
             f"optimizer {settings.optimizer} is bitsandbytes' and needs a CUDA GPU. "
             "Use adamw_torch."
         )
-    if settings.quantize or paged_or_bits:
+    if settings.quantize or of_bitsandbytes:
         _need_bitsandbytes(where)
     if "wandb" in settings.report_to and find_spec("wandb") is None:
         raise EngineError("report_to wandb needs the package. Run: pip install wandb.")

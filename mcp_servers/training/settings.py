@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Optional, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mcp_servers.errors import EngineError
 from mcp_servers.training.templates import LossOn, Template
@@ -26,6 +26,26 @@ _Positive = Annotated[int, Field(ge=1)]
 # Below 1 a share of all steps, from 1 on a number of steps, as transformers reads them.
 _Steps = Annotated[float, Field(gt=0)]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+# Those of transformers that need no package beside this one's and bitsandbytes.
+OPTIMIZERS = (
+    "adamw_torch",
+    "adamw_torch_fused",
+    "adafactor",
+    "sgd",
+    "adagrad",
+    "rmsprop",
+    "adamw_bnb_8bit",
+    "lion_32bit",
+    "lion_8bit",
+    "ademamix",
+    "ademamix_8bit",
+    "paged_adamw_32bit",
+    "paged_adamw_8bit",
+    "paged_lion_32bit",
+    "paged_lion_8bit",
+)
 
 
 class Settings(BaseModel):
@@ -117,6 +137,20 @@ class Settings(BaseModel):
         None, description="How they share the work; default ddp when there are several"
     )
     zero_stage: Literal[1, 2, 3] = Field(2, description="DeepSpeed's ZeRO stage")
+
+    @field_validator("optimizer")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in OPTIMIZERS:
+            raise ValueError(f"there is no {name!r}; choose from {', '.join(OPTIMIZERS)}")
+        return name
+
+    @field_validator("logging_steps", "eval_steps", "save_steps")
+    @classmethod
+    def _whole_from_one(cls, steps: float) -> float:
+        if steps >= 1 and steps != int(steps):
+            raise ValueError("from 1 on a whole number of steps, below 1 a share of all")
+        return steps
 
     @model_validator(mode="after")
     def _fit_together(self) -> Settings:
