@@ -65,7 +65,7 @@ def resolve(name: str, progress: Progress = silent, *, pickled: bool = False) ->
     if _PLAIN_NAME.fullmatch(name) and (made_here / "config.json").is_file():
         return Base(name, _checked(made_here, pickled), None)
     path = Path(name).expanduser()
-    if path.exists() or name.startswith((".", "~", os.sep)):
+    if name and (path.exists() or name.startswith((".", "~", os.sep))):
         return Base(name, _checked(path, pickled), None)
     if name.startswith("embedded") or not _HUB_NAME.fullmatch(name):
         raise EngineError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 from typing_extensions import TypedDict
@@ -38,10 +39,11 @@ _LLAMA3 = """{% for message in messages %}<|start_header_id|>\
 _CHATML = """{% for message in messages %}<|im_start|>{{ message['role'] }}\n\
 {{ message['content'] }}<|im_end|>\
 {% if message['role'] == 'assistant' and eos_token and eos_token != '<|im_end|>' %}\
-{{ eos_token }}{% endif %}\n{% endfor %}\
+{{ eos_token }}{% endif %}{{ '\\n' }}{% endfor %}\
 {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"""
 _PLAIN = """{% for message in messages %}\
-{{ message['content'] }}{% if message['role'] == 'assistant' %}{{ eos_token or '' }}{% endif %}\n\
+{{ message['content'] }}{% if message['role'] == 'assistant' %}{{ eos_token or '' }}{% endif %}\
+{{ '\\n' }}\
 {% endfor %}"""
 _SOURCES = {"gemma": _GEMMA, "llama3": _LLAMA3, "chatml": _CHATML, "plain": _PLAIN}
 _MARKS = {"gemma": "<start_of_turn>", "llama3": "<|start_header_id|>", "chatml": "<|im_start|>"}
@@ -101,9 +103,16 @@ def prompt_ids(
     messages: Sequence[Message], tokenizer: Any, template: Template = "auto"
 ) -> list[int]:
     """The ids after which the model is to answer, exactly as training saw them."""
-    text = _rendered(messages, tokenizer, chat_template(tokenizer, template), True)
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-    return ids
+    source = chat_template(tokenizer, template)
+    text = _rendered(messages, tokenizer, source, True)
+    starts = []
+    for at, turn in enumerate(messages):
+        if turn["role"] == "assistant":
+            start, end = _span(messages, at, tokenizer, source)
+            until = _rendered(messages[: at + 1], tokenizer, source, False)[:end]
+            if text.startswith(until):
+                starts.append(start)
+    return _ids_from(text, starts, tokenizer)[0]
 
 
 def encode(
@@ -210,23 +219,8 @@ def _rendered(messages: Sequence[Message], tokenizer: Any, source: str, answerin
 
 
 def _labelled(text: str, spans: Sequence[tuple[int, int]], tokenizer: Any) -> Example:
-    """Ids of a text, labelled where they stand in one of the spans.
-
-    The ids before an answer are those of the prompt alone, since that is what the model sees when
-    it is to answer: where the tokenizer would join the two, they are tokenised apart.
-    """
-    ids, offsets = _ids(text, tokenizer)
-    apart = any(
-        _ids(text[:start], tokenizer)[0] != ids[: sum(begin < start for begin, _ in offsets)]
-        for start, _ in spans
-    )
-    if apart:
-        ids, offsets = [], []
-        cuts = [0, *(start for start, _ in spans), len(text)]
-        for begin, end in zip(cuts, cuts[1:], strict=False):
-            piece, places = _ids(text[begin:end], tokenizer)
-            ids += piece
-            offsets += [(begin + start, begin + stop) for start, stop in places]
+    """Ids of a text, labelled where they stand in one of the spans."""
+    ids, offsets = _ids_from(text, [start for start, _ in spans], tokenizer)
     labels = [IGNORED] * len(ids)
     at = 0
     for number, (start, _) in enumerate(offsets):
@@ -235,6 +229,28 @@ def _labelled(text: str, spans: Sequence[tuple[int, int]], tokenizer: Any) -> Ex
         if at < len(spans) and start >= spans[at][0]:
             labels[number] = ids[number]
     return {"input_ids": ids, "labels": labels}
+
+
+def _ids_from(
+    text: str, starts: Sequence[int], tokenizer: Any
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """Ids and offsets of a text in which answers start at these places.
+
+    The ids before an answer are those of the prompt alone, since that is what the model sees when
+    it is to answer: where the tokenizer would join the two, they are tokenised apart.
+    """
+    ids, offsets = _ids(text, tokenizer)
+    if all(
+        _ids(text[:start], tokenizer)[0] == ids[: sum(begin < start for begin, _ in offsets)]
+        for start in starts
+    ):
+        return ids, offsets
+    ids, offsets = [], []
+    for begin, end in pairwise([0, *starts, len(text)]):
+        piece, places = _ids(text[begin:end], tokenizer)
+        ids += piece
+        offsets += [(begin + start, begin + stop) for start, stop in places]
+    return ids, offsets
 
 
 def _ids(text: str, tokenizer: Any) -> tuple[list[int], list[tuple[int, int]]]:
