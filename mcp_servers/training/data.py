@@ -85,6 +85,11 @@ def load(data: Sequence[str], weights: Sequence[float] | None = None) -> Rows:
     return everything
 
 
+def hash_now(name: str) -> str:
+    """What `load` would record as a source's hash now; empty for a hub's. Raises `EngineError`."""
+    return "" if _is_hub_name(name) else _bytes_hash(_files(Path(name).expanduser().resolve()))
+
+
 def of_shape(rows: Rows, *shapes: Shape) -> Rows:
     """The rows of these shapes; the others become problems. Raises `EngineError` if none is."""
     fitting = [row for row in rows.rows if row.shape in shapes]

@@ -100,13 +100,13 @@ def changed(folder: Path) -> list[str]:
     """Which of the files that the rows came from have changed or are gone since."""
     found = []
     for source in told(folder).get("sources", ()):
-        path = Path(source["name"])
-        if not path.is_absolute():
-            continue  # a hub's data set
-        if not path.is_file():
-            found.append(f"{path} is gone")
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != source["sha256"]:
-            found.append(f"{path} has changed")
+        try:
+            now = data.hash_now(source["name"])
+        except (EngineError, OSError):
+            found.append(f"{source['name']} is gone")
+            continue
+        if now and now != source["sha256"]:
+            found.append(f"{source['name']} has changed")
     return found
 
 
@@ -151,4 +151,4 @@ def _write(path: Path, rows: Sequence[Row]) -> str:
 def _row(line: str) -> Row:
     held = json.loads(line)
     messages = tuple(held.pop("messages", ()))
-    return Row(**{"file": "", "line": 0, **held}, messages=messages)
+    return Row(**{"file": "", "line": 0, **held, "messages": messages})

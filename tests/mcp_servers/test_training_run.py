@@ -1,0 +1,200 @@
+"""The life of a run: killed, paused and resumed it ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcp_servers import jobs
+from mcp_servers.errors import EngineError
+from mcp_servers.training import runs, starting
+from mcp_servers.training.results import RunState
+from tests.conftest import eventually
+from tests.mcp_servers.training_parts import (
+    losses,
+    make_base,
+    now,
+    prepared,
+    run_here,
+    start,
+    write_rows,
+)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_base(tmp_path_factory.mktemp("llama"))
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    return write_rows(tmp_path)
+
+
+def until(state: RunState, step: int) -> RunState:
+    """Wait until a run has logged this step, or has ended."""
+
+    def there() -> RunState | None:
+        seen = now(state)
+        logged = runs.figures(Path(state["folder"])).get("step", 0)
+        return seen if seen["status"] != "running" or logged >= step else None
+
+    found: Any = eventually(there, 60, f"step {step} of {state['run']}")
+    return found  # type: ignore[no-any-return]
+
+
+def ended(state: RunState) -> RunState:
+    found: Any = eventually(
+        lambda: seen if (seen := now(state))["status"] != "running" else None, 90, state["run"]
+    )
+    return found  # type: ignore[no-any-return]
+
+
+def test_killed_and_paused_it_ends_with_the_same_steps_and_losses(
+    base: Path, rows: Path, dure_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    settings: dict[str, Any] = {
+        "max_steps": 240,
+        "save_steps": 20,
+        "logging_steps": 1,
+        "eval_steps": 120,
+        "learning_rate": 1e-3,
+    }
+    undisturbed, wanted = run_here(rows, base, **settings)
+    first = start(rows, base, **settings)
+    until(first, 50)
+    os.kill(jobs.state(first["run"])["pid"], signal.SIGKILL)
+    killed = ended(first)
+    assert killed["status"] == "failed"
+    reached = killed["step"]
+    assert 50 <= reached < 240, killed
+    resumed = starting.resume(first["run"])
+    assert resumed["status"] == "running"
+    until(resumed, reached + 30)
+    starting.pause(None)
+    paused = ended(first)
+    assert paused["status"] == "paused", paused
+    assert list((Path(first["folder"]) / "checkpoints").glob(f"checkpoint-{paused['step']}"))
+    starting.resume(first["name"])
+    done = ended(first)
+    assert done["status"] == "done", done["error"]
+    assert done["result"] is not None
+    assert done["result"]["steps"] == wanted["steps"] == 240
+    assert losses(first["folder"]) == pytest.approx(losses(undisturbed), rel=1e-4)
+    assert done["result"]["eval_loss"] == pytest.approx(wanted["eval_loss"], rel=1e-4)
+
+
+def test_a_checkpoint_that_was_not_finished_is_not_there(
+    base: Path, rows: Path, dure_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import Trainer
+
+    from mcp_servers.training import run
+    from mcp_servers.training.trainers import last_checkpoint
+
+    saved = []
+    whole = Trainer._save_rng_state
+
+    def fails_at_the_second(self: Any, folder: str) -> None:
+        saved.append(folder)
+        if len(saved) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        whole(self, folder)
+
+    monkeypatch.setattr(Trainer, "_save_rng_state", fails_at_the_second)
+    folder = prepared(rows, base, max_steps=8, save_steps=3, save_total_limit=1, logging_steps=1)
+    with pytest.raises(EngineError, match=r"disk is full.*resume the run"):
+        run.train(jobs.Worker(folder))
+    latest = last_checkpoint(folder / "checkpoints")
+    assert latest is not None
+    assert latest.name == "checkpoint-3"
+    assert len(losses(folder)) == 6
+    shutil.copytree(latest, folder / "checkpoints" / ".partial" / "checkpoint-7")
+    (folder / "lock").unlink()  # this process holds it still
+    result = run.train(jobs.Worker(folder))
+    assert result["steps"] == 8
+    assert len(losses(folder)) == 8
+
+
+def test_a_changed_file_is_noticed_and_the_copy_is_used(
+    base: Path, rows: Path, dure_home: Path
+) -> None:
+    from mcp_servers.training import run
+
+    folder = prepared(rows, base, max_steps=2)
+    worker = jobs.Worker(folder)
+    (folder / "pause").touch()
+    with pytest.raises(jobs.Paused):
+        run.train(worker)
+    (folder / "pause").unlink()
+    (folder / "lock").unlink()
+    rows.write_text('{"responses": [{"question": "other", "answer": "rows"}]}')
+    result = run.train(jobs.Worker(folder))
+    assert result["rows"] == 36
+    assert result["notes"][0].startswith(f"{rows} has changed")
+    (folder / "rows" / "train.jsonl").write_text("")
+    (folder / "lock").unlink()
+    with pytest.raises(EngineError, match="not what this run was started with"):
+        run.train(jobs.Worker(folder))
+
+
+def test_a_base_that_changed_or_is_gone_is_refused_at_resume(
+    base: Path, rows: Path, tmp_path: Path, dure_home: Path
+) -> None:
+    from mcp_servers.training import run
+
+    own = tmp_path / "base"
+    shutil.copytree(base, own)
+    folder = prepared(rows, own, max_steps=2)
+    (folder / "pause").touch()
+    with pytest.raises(jobs.Paused):
+        run.train(jobs.Worker(folder))
+    (folder / "pause").unlink()
+    (folder / "lock").unlink()
+    template = own / "chat_template.jinja"
+    template.write_text(template.read_text() + " ")
+    with pytest.raises(EngineError, match=r"have changed\. Start a new run"):
+        run.train(jobs.Worker(folder))
+    shutil.rmtree(own)
+    (folder / "lock").unlink()
+    with pytest.raises(EngineError, match="There is no folder"):
+        run.train(jobs.Worker(folder))
+
+
+def test_it_does_not_run_twice_at_once(base: Path, rows: Path, dure_home: Path) -> None:
+    from mcp_servers.training import run
+
+    folder = prepared(rows, base, max_steps=2)
+    run._only_one(folder)
+    with pytest.raises(EngineError, match="running already"):
+        run.train(jobs.Worker(folder))
+
+
+def test_two_processes_learn_as_one_with_the_same_global_batch(
+    base: Path, rows: Path, dure_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    settings: dict[str, Any] = {
+        "max_steps": 12,
+        "logging_steps": 1,
+        "eval_steps": 6,
+        "learning_rate": 1e-3,
+        "dropout": 0.0,
+        "dtype": "fp32",
+    }
+    two = start(rows, base, batch_size=2, processes=2, **settings)
+    alone, wanted = run_here(rows, base, batch_size=4, **settings)
+    done = ended(two)
+    assert done["status"] == "done", done["error"]
+    assert done["result"] is not None
+    assert losses(two["folder"]) == pytest.approx(losses(alone), rel=1e-4)
+    assert done["result"]["eval_loss"] == pytest.approx(wanted["eval_loss"], rel=1e-3)
