@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agents.registry import Agent
@@ -81,7 +81,7 @@ def progress_line(state: Mapping[str, Any], language: Language) -> str:
 
 
 def preview(
-    inspected: Mapping[str, Any],
+    inspected: Mapping[str, Any] | None,
     estimated: Mapping[str, Any],
     settings: Mapping[str, Any],
     language: Language,
@@ -95,13 +95,17 @@ def preview(
     }
     listed = ", ".join(f"{name} = {_value(value)}" for name, value in chosen.items())
     lines = [
-        _inspected(inspected, language),
-        "",
+        *([_inspected(inspected, language), ""] if inspected else []),
         f"**{'설정' if korean else 'Settings'}** {listed}",
         "",
         _estimated(estimated, language),
     ]
     return "\n".join(lines)
+
+
+def _noted(notes: Sequence[str]) -> list[str]:
+    """Notes as quoted paragraphs, each by itself."""
+    return [line for note in notes for line in ("", f"> {note}")]
 
 
 def _value(value: Any) -> str:
@@ -139,7 +143,7 @@ def _inspected(result: Any, language: Language) -> str:
         lines.append(f"- {place}: {problem['reason']}")
     if result["problem_count"] > _PROBLEMS:
         lines.append(f"- ... (+{result['problem_count'] - _PROBLEMS})")
-    lines += [f"> {advice}" for advice in result["advice"]]
+    lines += _noted(result["advice"])
     if example := result["example"]:
         title = (
             "모델이 보는 한 행 (⟦ ⟧ 사이만 배웁니다)"
@@ -165,8 +169,8 @@ def _estimated(result: Any, language: Language) -> str:
         learnt = f"{result['trainable']:,} parameters learnt ({share:.2%})"
     lines = [", ".join((head, memory, learnt))]
     if not result["fits"]:
-        lines.append(f"> **{say('does_not_fit', language)}**")
-    lines += [f"> {advice}" for advice in result["advice"]]
+        lines += _noted([f"**{say('does_not_fit', language)}**"])
+    lines += _noted(result["advice"])
     return "\n".join(lines)
 
 
@@ -215,7 +219,7 @@ def _learnt(result: Any, state: Any, language: Language) -> str:
     for key, ko, en in (("adapter", "어댑터", "adapter"), ("model", "모델", "model")):
         if path := result.get(key):
             lines.append(f"- {ko if korean else en}: `{path}`")
-    lines += [f"> {note}" for note in result.get("notes", [])]
+    lines += _noted(result.get("notes", []))
     key = "use_adapter" if result.get("gguf") else "use_elsewhere"
     told = say(key, language, name=state["name"], base=state["base"])
     return "\n".join([*lines, "", told])

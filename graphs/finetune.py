@@ -46,7 +46,7 @@ class Preview(Protocol):
 
     def __call__(
         self,
-        inspected: Mapping[str, Any],
+        inspected: Mapping[str, Any] | None,
         estimated: Mapping[str, Any],
         settings: Mapping[str, Any],
         language: Language,
@@ -93,7 +93,8 @@ def build_training(
         settings, language = state["settings"], state["language"]
         if not ask_first:
             return {"approved": True}
-        shown = preview(state["inspected"], state["estimated"], settings, language)
+        told = state["inspected"] if new_data(state) else None  # said once, not at every edit
+        shown = preview(told, state["estimated"], settings, language)
         if note := state.get("note"):
             shown = f"{shown}\n\n> {note}"
         request = {"name": "train", "args": settings, "preview": shown}
@@ -109,9 +110,16 @@ def build_training(
         return {"approved": False}
 
     async def start(state: Training) -> Training:
-        message = await call_tool(AGENT, tools["train"], state["settings"])
-        result = result_of(message)
-        return {"started": result} if message.status != "error" else {"problem": str(result)}
+        # Quietly: the call that stands for all of this is announced already.
+        call: Any = {"name": "train", "args": state["settings"], "id": "call_start"}
+        message = await tools["train"].ainvoke({**call, "type": "tool_call"})
+        if message.status == "error":
+            return {"problem": str(message.text)}
+        return {"started": result_of(message)}
+
+    def new_data(state: Training) -> bool:
+        seen, before = tools["inspect_dataset"], state.get("agreed")
+        return before is None or _for(seen, before) != _for(seen, state["settings"])
 
     def after_looking(state: Training) -> Literal["estimate", "approve", "__end__"]:
         if state["problem"]:
@@ -129,8 +137,7 @@ def build_training(
         before, now = state["agreed"], state["settings"]
         if before == now:
             return "approve"  # not understood
-        seen = tools["inspect_dataset"]
-        return "estimate" if _for(seen, before) == _for(seen, now) else "inspect"
+        return "inspect" if new_data(state) else "estimate"
 
     graph = StateGraph(Training)
     for name, node in (("inspect", inspect), ("estimate", estimate)):
@@ -165,8 +172,8 @@ def training_tools(
             raise ToolException(problem)
         result = {
             "approved": end["approved"],
-            "run": end.get("started"),
             "settings": end["settings"],
+            "run": end.get("started"),
         }
         return json.dumps(result, ensure_ascii=False), {"structured_content": result}
 

@@ -28,12 +28,11 @@ def watch_tool(poll: BaseTool, key: str, line: Line) -> BaseTool:
 
     async def watch(language: Language = "en", **named: Any) -> tuple[str, Any]:
         state = await _state(poll, named)
-        if state["status"] == "running":
-            _tell(say("watching", language))
         seen = ""
         while state["status"] == "running":
             if (now := line(state, language)) != seen:
-                _tell(now)
+                text = f"{now} · {say('watching', language)}"
+                get_stream_writer()({"event": "progress", "text": text})
                 seen = now
             await asyncio.sleep(_POLL)
             state = await _state(poll, {key: state[key]})
@@ -58,7 +57,3 @@ async def _state(poll: BaseTool, named: dict[str, Any]) -> Any:
     if message.status == "error":
         raise ToolException(str(message.text))
     return result_of(message)
-
-
-def _tell(text: str) -> None:
-    get_stream_writer()({"event": "progress", "text": text})
