@@ -18,7 +18,7 @@ from mcp_servers.foundations.korean_forms import is_formal, with_particle
 from mcp_servers.foundations.lexicon import Noun, Subject, Verb
 
 SEED = 65
-_PATTERN_LIMIT = 260  # sentences of one pattern, so that no pattern drowns the others
+_PATTERN_LIMIT = 300  # sentences of one pattern, so that no pattern drowns the others
 _HELD_OUT = 0.1
 
 
@@ -50,11 +50,13 @@ def _present(subject: Subject, verb: Verb) -> str:
     return verb.third if subject.third else verb.en
 
 
-def _acts() -> Iterator[tuple[Verb, Noun]]:
+def _acts(subject: str) -> Iterator[tuple[Verb, Noun]]:
+    """Verbs with what they take; nobody (in Korean, `subject`) meets himself."""
     for verb in lexicon.VERBS:
         for kind in verb.takes:
             for noun in lexicon.THINGS[kind]:
-                yield verb, noun
+                if noun.ko != subject:
+                    yield verb, noun
 
 
 def _times(verb: Verb, times: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
@@ -64,7 +66,7 @@ def _times(verb: Verb, times: tuple[tuple[str, str], ...]) -> tuple[tuple[str, s
 
 def _habits() -> Iterator[Pair]:
     for subject in lexicon.SUBJECTS:
-        for verb, noun in _acts():
+        for verb, noun in _acts(subject.ko):
             for en_time, ko_time in _times(verb, lexicon.HABITUAL):
                 en = _sentence(subject.en, _present(subject, verb), noun.en, en_time)
                 yield Pair(en, _sentence(_topic(subject), ko_time, _object(noun), verb.formal))
@@ -72,7 +74,7 @@ def _habits() -> Iterator[Pair]:
 
 def _denials() -> Iterator[Pair]:
     for subject in lexicon.SUBJECTS:
-        for verb, noun in _acts():
+        for verb, noun in _acts(subject.ko):
             do = "does not" if subject.third else "do not"
             yield Pair(
                 _sentence(subject.en, do, verb.en, noun.en),
@@ -82,7 +84,7 @@ def _denials() -> Iterator[Pair]:
 
 def _past() -> Iterator[Pair]:
     for subject in lexicon.SUBJECTS:
-        for verb, noun in _acts():
+        for verb, noun in _acts(subject.ko):
             for en_time, ko_time in _times(verb, lexicon.PAST):
                 yield Pair(
                     _sentence(subject.en, verb.past, noun.en, en_time),
@@ -92,7 +94,7 @@ def _past() -> Iterator[Pair]:
 
 def _future() -> Iterator[Pair]:
     for subject in lexicon.SUBJECTS:
-        for verb, noun in _acts():
+        for verb, noun in _acts(subject.ko):
             for en_time, ko_time in _times(verb, lexicon.FUTURE):
                 yield Pair(
                     _sentence(subject.en, "will", verb.en, noun.en, en_time),
@@ -102,7 +104,7 @@ def _future() -> Iterator[Pair]:
 
 def _ongoing() -> Iterator[Pair]:
     for subject in lexicon.SUBJECTS:
-        for verb, noun in _acts():
+        for verb, noun in _acts(subject.ko):
             if verb.lasting:
                 continue
             for en_time, ko_time in (("", ""), ("now", "지금")):
@@ -114,7 +116,7 @@ def _ongoing() -> Iterator[Pair]:
 
 def _wishes() -> Iterator[Pair]:
     for subject in lexicon.SUBJECTS:
-        for verb, noun in _acts():
+        for verb, noun in _acts(subject.ko):
             if verb.lasting:
                 continue
             own = subject.ko in ("저", "우리")
@@ -131,7 +133,7 @@ def _wishes() -> Iterator[Pair]:
 
 def _abilities() -> Iterator[Pair]:
     for subject in lexicon.SUBJECTS:
-        for verb, noun in _acts():
+        for verb, noun in _acts(subject.ko):
             if verb.lasting:
                 continue
             yield Pair(
@@ -142,7 +144,7 @@ def _abilities() -> Iterator[Pair]:
 
 def _places_of_acts() -> Iterator[Pair]:
     for subject in lexicon.SUBJECTS:
-        for verb, noun in _acts():
+        for verb, noun in _acts(subject.ko):
             for place in lexicon.PLACES:
                 if verb.lasting or place.ko not in verb.at:
                     continue
@@ -248,7 +250,7 @@ def _being() -> Iterator[Pair]:
 
 
 def _questions() -> Iterator[Pair]:
-    for verb, noun in _acts():
+    for verb, noun in _acts("당신"):
         asked = verb.formal[:-1] + "까"
         yield Pair(_question("do you", verb.en, noun.en), _question("당신은", _object(noun), asked))
         yield Pair(
@@ -300,8 +302,8 @@ def _needs() -> Iterator[Pair]:
 
 
 def _joined() -> Iterator[Pair]:
-    acts = [(verb, noun) for verb, noun in _acts() if not verb.lasting]
     for subject in lexicon.SUBJECTS:
+        acts = [(verb, noun) for verb, noun in _acts(subject.ko) if not verb.lasting]
         for number, (verb, noun) in enumerate(acts):
             other, its = acts[(number * 7 + 11) % len(acts)]
             if other is verb:

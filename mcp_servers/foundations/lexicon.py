@@ -130,6 +130,15 @@ THINGS = {
         Noun("history", "역사"),
         Noun("science", "과학"),
     ),
+    "person": (
+        Noun("you", "당신"),
+        Noun("him", "그"),
+        Noun("her", "그녀"),
+        Noun("them", "그들"),
+        Noun("the child", "아이"),
+        Noun("Minsu", "민수"),
+        Noun("Jiyeon", "지연"),
+    ),
     "animal": (Noun("the cat", "고양이"), Noun("the dog", "강아지"), Noun("the bird", "새")),
     "goods": (
         Noun("a bag", "가방"),
@@ -177,7 +186,12 @@ VERBS = (
         ("dish", "produce", "drink", "sound", "subject", "animal"), lasting=True,
     ),
     Verb(
-        "love", "loves", "loved", "loving", "사랑하", "사랑했", ("sound", "animal"), lasting=True
+        "love", "loves", "loved", "loving", "사랑하", "사랑했",
+        ("person", "sound", "animal"), lasting=True,
+    ),
+    Verb(
+        "meet", "meets", "met", "meeting",
+        "만나", "만났", ("person",), ("학교", "공원", "식당", "역"),
     ),
 )  # fmt: skip
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from mcp_servers import jobs
+from mcp_servers.decoding import Unreadable
 from mcp_servers.errors import EngineError
 from mcp_servers.foundations import word_vectors
 from mcp_servers.foundations.corpus import sentences_of
 from mcp_servers.foundations.settings import WordSettings
-from mcp_servers.retrieval.decoding import Unreadable
 
 MIN_N, MAX_N = 2, 5  # characters of FastText's n-grams; Korean words are short
 BUCKETS = 100_000  # places for n-grams: 40 MB at 100 dimensions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +22,8 @@ FREQUENT = 60  # words that are drawn where none are named
 _SEED = 0
 _PALETTE = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#e377c2", "#17becf")
 _OTHERS = "#7f7f7f"
+_CORNERS = ((4, 3, "left"), (4, -12, "left"), (-4, 3, "right"), (-4, -12, "right"))
+_SIZE = {True: 12, False: 9}  # of a label: a word that was asked for, another one
 
 
 def points_of(
@@ -67,9 +70,12 @@ def _near(model: WordVectors, found: Found, neighbours: int) -> list[str]:
 
 
 def _frequent(model: WordVectors) -> list[str]:
-    """The most frequent words of two letters or more: single ones say little on a plot."""
-    long = (word for word in model.keyed.index_to_key if len(word) > 1)
-    return [word for word, _ in zip(long, range(FREQUENT), strict=False)]
+    """The most frequent words that say something: two letters or more, no stop words."""
+    from bm25s.stopwords import STOPWORDS_EN
+
+    empty = frozenset(STOPWORDS_EN)
+    words = (word for word in model.keyed.index_to_key if len(word) > 1 and word not in empty)
+    return list(itertools.islice(words, FREQUENT))
 
 
 def _places(vectors: Sequence[Any], method: Method) -> list[tuple[float, float]]:
@@ -92,6 +98,40 @@ def _places(vectors: Sequence[Any], method: Method) -> list[tuple[float, float]]
     return [(float(x), float(y)) for x, y in placed]
 
 
+def _corners(points: Sequence[Point], width: float, height: float) -> list[tuple[int, int, str]]:
+    """Where each label goes: right or left of its dot, above or below, off dots and other labels.
+
+    `width` and `height` of the drawing are in points, as is the offset; the last is the label's
+    horizontal alignment. A label that fits nowhere stands above on the right.
+    """
+    xs, ys = [point["x"] for point in points], [point["y"] for point in points]
+    across = width / max(max(xs) - min(xs), 1e-9)
+    up = height / max(max(ys) - min(ys), 1e-9)
+    dots = [(x * across, y * up) for x, y in zip(xs, ys, strict=True)]
+    taken = [(x - 3, y - 3, x + 3, y + 3) for x, y in dots]
+    corners: list[tuple[int, int, str]] = []
+    for point in points:
+        size = _SIZE[point["word"] == point["group"]]
+        label = short(point["word"])
+        long = size * sum(1.0 if ord(letter) > 0x1100 else 0.6 for letter in label)
+        boxes = []
+        for dx, dy, aligned in _CORNERS:
+            left = point["x"] * across + dx - (long if aligned == "right" else 0)
+            low = point["y"] * up + dy
+            boxes.append(((dx, dy, aligned), (left, low, left + long, low + 1.2 * size)))
+        free = [each for each in boxes if not any(_overlap(each[1], other) for other in taken)]
+        corner, box = (free or boxes)[0]
+        corners.append(corner)
+        taken.append(box)
+    return corners
+
+
+def _overlap(
+    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
+) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
 def draw(points: Sequence[Point], title: str, language: Language) -> bytes:
     """The points as a PNG, a colour a group, the words that were asked for larger."""
     groups = list(dict.fromkeys(point["group"] for point in points))
@@ -104,16 +144,18 @@ def draw(points: Sequence[Point], title: str, language: Language) -> bytes:
         text: dict[str, Any] = {"fontfamily": family, "parse_math": False}
         figure = new_figure(side * 1.25, side)
         axes = figure.add_subplot()
-        for point in points:
+        corners = _corners(points, side * 1.25 * 72 * 0.8, side * 72 * 0.8)
+        for point, (dx, dy, aligned) in zip(points, corners, strict=True):
             own = point["word"] == point["group"]
             colour = colours[point["group"]]
             axes.scatter(point["x"], point["y"], s=46 if own else 16, color=colour, alpha=0.8)
             axes.annotate(
                 short(point["word"]),
                 (point["x"], point["y"]),
-                xytext=(4, 3),
+                xytext=(dx, dy),
+                ha=aligned,
                 textcoords="offset points",
-                fontsize=12 if own else 9,
+                fontsize=_SIZE[own],
                 fontweight="bold" if own else "normal",
                 color=colour if point["group"] else "black",
                 **text,

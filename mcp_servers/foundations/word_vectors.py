@@ -30,6 +30,7 @@ HOW_TO_TRAIN = "Train them with train_word_vectors on your own texts."
 MAX_NEIGHBOURS = 100
 _SPELLINGS = 5  # near spellings that an error names
 MAX_WORD = 100  # characters
+_ENOUGH_FOR_NEIGHBOURS = 50_000  # words of text
 _ENOUGH_FOR_ANALOGIES = 10_000_000  # words of text
 
 
@@ -129,12 +130,15 @@ def near_spellings(word: str, words: Sequence[str]) -> list[str]:
 def nearest(model: WordVectors, asked: str, n: int) -> Nearest:
     """The n words whose vectors point most alike. Raises `EngineError`."""
     found = look_up(model, asked)
+    notes = list(found.notes)
+    if (read := model.config["words_read"]) < _ENOUGH_FOR_NEIGHBOURS:
+        notes.append(f"These vectors saw only {read:,} words of text: neighbours are chancy.")
     return {
         "word": found.word,
         "composed": found.composed,
         "neighbours": _neighbours(model, found.vector, n, {found.word}),
         "model": model.name,
-        "notes": list(found.notes),
+        "notes": notes,
     }
 
 

@@ -75,7 +75,7 @@ def neighbours(asked: str, n: int = 2) -> set[str]:
 
 @pytest.mark.parametrize("kind", ["skipgram", "cbow", "fasttext", "fasttext-cbow"])
 def test_words_of_like_use_are_near(kind: str, text: Path) -> None:
-    text.write_text("\n".join([TEXT] * 20), encoding="utf-8")
+    text.write_text("\n".join([TEXT] * 10), encoding="utf-8")
     result = learned([text], kind=kind)
     assert (result["files"], result["skipped"]) == (1, [])
     assert set(ANIMALS) - neighbours("고양이", 4) == {"고양이"}
@@ -131,7 +131,8 @@ def test_a_composed_vector_is_gensims(text: Path, monkeypatch: pytest.MonkeyPatc
 def test_another_form_of_a_word_is_read_as_the_dictionarys(text: Path) -> None:
     learned([text])
     found = word_vectors.nearest(word_vectors.load("words"), "먹었어요", 1)
-    assert (found["word"], found["notes"]) == ("먹다", ["Read as 먹다."])
+    assert (found["word"], found["notes"][0]) == ("먹다", "Read as 먹다.")
+    assert "neighbours are chancy" in found["notes"][1]
 
 
 @pytest.mark.parametrize(
@@ -237,11 +238,11 @@ def test_korean_paragraphs_give_sensible_neighbours(
     collection = json.loads((DATA / "KorQuAD_v1.0_dev.json").read_text(encoding="utf-8"))
     paragraphs = [p["context"] for each in collection["data"] for p in each["paragraphs"]]
     (tmp_path / "korquad.txt").write_text("\n".join(paragraphs), encoding="utf-8")
-    result = started(tmp_path / "korquad.txt", monkeypatch, epochs=8)
+    result = started(tmp_path / "korquad.txt", monkeypatch)
     assert result["vocabulary"] > 3_000
     assert {"대학교", "졸업", "입학", "고등학교"} & neighbours("대학", 10)
     assert {"노래", "장르", "대중", "밴드"} & neighbours("음악", 10)
-    assert {"침략", "전투", "태평양"} & neighbours("전쟁", 10)
+    assert {"침략", "전투", "태평양", "육군"} & neighbours("전쟁", 10)
 
 
 @pytest.mark.slow
