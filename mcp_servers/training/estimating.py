@@ -172,10 +172,10 @@ def parts(shape: Shape, settings: Settings, tokens: int) -> list[Part]:
         weights = shape.parameters * (float(number) if adapter else 4.0)
     if adapter:
         weights += shape.trainable * 4
-    shared = 1.0 * settings.processes if settings.strategy in ("fsdp", "deepspeed") else 1
+    shared = settings.processes if settings.strategy in ("fsdp", "deepspeed") else 1
     state = next((b for word, b in _OPTIMIZER.items() if word in settings.optimizer), _ADAM)
     sequences = 2 if settings.method == "dpo" else 1
-    found = {
+    found: dict[str, float] = {
         "libraries": _LIBRARIES if device().type == "cpu" else 0,
         "weights": weights / (shared if not adapter and settings.zero_stage == 3 else 1),
         "gradients": shape.trainable * 4 / shared,
@@ -206,7 +206,7 @@ def _activations(shape: Shape, settings: Settings, tokens: int, number: int) -> 
 def work(shape: Shape, settings: Settings) -> float:
     """Floating-point operations a token in a step: 2 a weight forward, as many for what passes
     back through it, and as many again for a weight that is learnt."""
-    forward = 2 * shape.multiplied
+    forward = 2.0 * shape.multiplied
     done = 2 * forward
     if settings.method == "full":
         done += forward
@@ -218,7 +218,7 @@ def work(shape: Shape, settings: Settings) -> float:
         done += forward  # the reference
     if settings.quantize:
         done *= 1.5  # weights are unpacked in each pass
-    return float(done)
+    return done
 
 
 def _speed(shape: Shape, settings: Settings) -> float:

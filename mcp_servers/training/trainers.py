@@ -94,6 +94,7 @@ def arguments(settings: Settings, folder: Path, held_out: bool) -> dict[str, Any
         "gradient_checkpointing": settings.gradient_checkpointing,
         "neftune_noise_alpha": settings.neftune_noise_alpha,
         "logging_steps": _steps(settings.logging_steps),
+        "logging_first_step": True,
         "eval_strategy": "steps" if held_out else "no",
         "eval_steps": _steps(settings.eval_steps) if held_out else None,
         "save_strategy": "steps",

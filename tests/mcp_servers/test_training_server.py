@@ -1,0 +1,227 @@
+"""The training server as a client sees it: quick answers, pictures, judging, merging, errors."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp.shared.memory import create_connected_server_and_client_session as connect
+from mcp.types import ImageContent, TextContent
+
+from mcp_servers import jobs
+from mcp_servers.serving import build
+from mcp_servers.training import runs, starting
+from mcp_servers.training.server import ENGINE
+from tests.conftest import eventually
+from tests.mcp_servers.training_parts import make_base, prepared, run_here, write_rows
+
+
+def connected() -> Any:
+    return connect(build([ENGINE], name="training", namespaced=False)._mcp_server)
+
+
+async def call(tool: str, **arguments: Any) -> Any:
+    async with connected() as session:
+        return await session.call_tool(tool, arguments)
+
+
+async def error_of(tool: str, **arguments: Any) -> str:
+    result = await call(tool, **arguments)
+    assert result.isError, result.structuredContent
+    assert isinstance(result.content[0], TextContent)
+    return result.content[0].text
+
+
+@pytest.fixture
+def allowed(monkeypatch: pytest.MonkeyPatch, dure_home: Path, tmp_path: Path) -> Path:
+    monkeypatch.setenv("DURE_ALLOW", str(tmp_path))
+    return tmp_path
+
+
+def a_run(folder: Path, name: str = "rows", **changes: Any) -> Path:
+    """A run's folder that says that it is done, with two losses: no engine is needed to show it."""
+    run = prepared(write_rows(folder), Path("embedded:tiny"), **changes.pop("settings", {}))
+    state = json.loads((run / "state.json").read_text())
+    (run / "state.json").write_text(json.dumps({**state, "status": "done", "done": 2, "total": 2}))
+    lines = [
+        {"step": 1, "seconds": 1.0, "loss": 2.0, "seconds_per_step": 1.0, "tokens_per_second": 9.0},
+        {"step": 2, "seconds": 2.0, "loss": 1.0},
+        {"step": 2, "seconds": 3.0, "eval_loss": 1.5},
+    ]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"st')
+    return run
+
+
+async def test_train_is_marked_for_approval_and_status_is_not() -> None:
+    async with connected() as session:
+        tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+    for name in ("train", "delete_run", "push"):
+        assert tools[name].annotations.destructiveHint
+    for name in ("status", "runs", "logs", "curve", "compare", "samples", "estimate"):
+        assert tools[name].annotations.readOnlyHint
+
+
+async def test_without_runs_it_says_how_to_start(allowed: Path) -> None:
+    assert "Start with train" in await error_of("status")
+    assert (await call("runs")).structuredContent == {"result": []}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"method": "lora", "rank": -1}, "rank"),
+        ({"name": "a/b"}, "cannot be a name"),
+        ({"weights": [1.0, 2.0]}, "one number above 0 for each"),
+        ({"data": ["/nowhere/else.json"]}, "outside the folders"),
+        ({"data": []}, "No data is given"),
+    ],
+)
+async def test_a_wrong_request_starts_nothing(
+    arguments: dict[str, Any], words: str, allowed: Path
+) -> None:
+    data = str(write_rows(allowed))
+    assert words in await error_of("train", **{"data": [data], **arguments})
+    assert runs.folders() == []
+
+
+async def test_a_name_that_is_taken_is_refused_and_a_default_one_made_new(allowed: Path) -> None:
+    run = a_run(allowed)
+    data = str(allowed / "rows.json")
+    assert runs.spec(run)["name"] == "rows"
+    assert "is taken" in await error_of("train", data=[data], name="rows")
+    assert runs.new_name(None, [data]) == "rows-2"
+    assert runs.new_name("지도-qa_1", [data]) == "지도-qa_1"
+
+
+async def test_a_run_is_shown_in_figures_and_pictures(allowed: Path) -> None:
+    run = a_run(allowed)
+    began = time.perf_counter()
+    found = (await call("status", run="rows")).structuredContent
+    assert time.perf_counter() - began < 1
+    assert found["loss"] == 1.0
+    assert found["eval_loss"] == 1.5
+    assert found["tokens_per_second"] == 9.0
+    result = await call("curve")
+    text, image = result.content
+    assert isinstance(image, ImageContent)
+    assert base64.b64decode(image.data) == (run / "curve.png").read_bytes()
+    assert json.loads(text.text)["loss"] == [2.0, 1.0]
+    assert "o" in result.structuredContent["terminal"]
+
+
+async def test_runs_are_compared_by_what_differs(allowed: Path) -> None:
+    a_run(allowed, settings={"rank": 8, "seed": 1})
+    a_run(allowed, settings={"rank": 16, "seed": 1})
+    found = (await call("compare", runs=["rows", "rows-2"])).structuredContent
+    assert [row["settings"] for row in found["runs"]] == [{"rank": 8}, {"rank": 16}]
+    assert "| rank | 8 | 16 |" in found["table"]
+    assert "perplexity | 4.482 | 4.482 |" in found["table"]
+    assert Path(found["picture"]).exists()
+    assert "at least two" in await error_of("compare", runs=["rows"])
+
+
+async def test_logs_are_the_last_lines(allowed: Path) -> None:
+    run = a_run(allowed)
+    (run / "log.txt").write_text("one\ntwo\nthree\n")
+    found = (await call("logs", run="rows", lines=2)).structuredContent
+    assert found["lines"] == ["two", "three"]
+
+
+async def test_what_is_not_there_is_said(allowed: Path) -> None:
+    a_run(allowed)
+    assert "no run 'none'. The latest: rows" in await error_of("curve", run="none")
+    assert "Run evaluate first" in await error_of("samples")
+    assert "published is gone" in await error_of("evaluate")
+    assert "is not running, it is done" in await error_of("cancel")
+    assert "Only a job that stopped" in await error_of("resume")
+
+
+async def test_deleting_takes_the_result_with_it_unless_it_is_kept(allowed: Path) -> None:
+    for keep in (False, True):
+        run = a_run(allowed)
+        name = runs.spec(run)["name"]
+        adapter = run.parents[1] / "adapters" / name
+        adapter.mkdir(parents=True)
+        (adapter / "run.json").write_text(json.dumps({"run": run.name}))
+        found = (await call("delete_run", run=name, keep_result=keep)).structuredContent
+        assert str(run) in found["folders"]
+        assert not run.exists()
+        assert adapter.exists() == keep
+
+
+def finished(kind: str, state: Any) -> Any:
+    found: Any = eventually(
+        lambda: (
+            seen if (seen := runs.state(Path(state["folder"])))["status"] != "running" else None
+        ),
+        90,
+        f"{kind} to end",
+    )
+    assert found["status"] == "done", found["error"]
+    return found["result"]
+
+
+@pytest.mark.slow
+async def test_a_run_is_judged_sampled_and_merged(
+    allowed: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    base = make_base(tmp_path_factory.mktemp("llama"))
+    data = write_rows(allowed, 30)
+    run_here(data, base, epochs=30, learning_rate=1e-2, batch_size=9, dtype="fp32", dropout=0.0)
+    began = time.perf_counter()
+    state = (await call("evaluate", rows=8)).structuredContent
+    assert time.perf_counter() - began < 1
+    merging = (await call("merge", name="whole")).structuredContent
+    judged = finished("evaluate", state)
+    seen = judged["seen"]
+    assert seen["after"]["loss"] < seen["before"]["loss"]
+    assert seen["after"]["token_f1"] > seen["before"]["token_f1"]
+    assert seen["after"]["rouge1"] > 0.3
+    assert judged["held_out"]["after"]["perplexity"] < judged["held_out"]["before"]["perplexity"]
+    samples = (await call("samples", n=4)).structuredContent["samples"]
+    assert [sample["seen"] for sample in samples] == [False, False, True, True]
+    assert all(sample["question"].startswith("What is number") for sample in samples)
+
+    merged = Path(finished("merge", merging)["model"])
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    from mcp_servers.torch_runtime import torch
+
+    whole = AutoModelForCausalLM.from_pretrained(merged)
+    plain = AutoModelForCausalLM.from_pretrained(base)
+    adapted = PeftModel.from_pretrained(plain, str(merged.parents[1] / "adapters" / "rows"))
+    ids = torch.arange(3, 30)[None]
+    with torch.inference_mode():
+        assert torch.allclose(whole(ids).logits, adapted(ids).logits, atol=1e-4)
+    assert json.loads((merged / "passport.json").read_text())["base"] == str(base)
+    assert "is taken" in await error_of("merge", name="whole")
+
+
+@pytest.mark.slow
+async def test_a_job_starts_in_less_than_a_second_and_a_cancel_ends_it(
+    allowed: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    base = make_base(allowed / "base")
+    data = write_rows(allowed)
+    began = time.perf_counter()
+    state = (
+        await call("train", data=[str(data)], base=str(base), max_steps=100_000, logging_steps=1)
+    ).structuredContent
+    assert time.perf_counter() - began < 1
+    assert state["status"] == "running"
+    folder = Path(state["folder"])
+    eventually(lambda: runs.figures(folder) or jobs.state(folder.name)["error"], 60)
+    began = time.perf_counter()
+    told = runs.state(folder)
+    assert time.perf_counter() - began < 0.1
+    assert told["seconds_left"] is not None
+    starting.cancel(None)
+    ended: Any = eventually(
+        lambda: s if (s := runs.state(folder))["status"] != "running" else None, 20
+    )
+    assert ended["status"] == "cancelled"
