@@ -8,4 +8,5 @@ SERVERS: dict[str, str] = {
     "metrics": "mcp_servers.metrics.server",
     "retrieval": "mcp_servers.retrieval.server",
     "training": "mcp_servers.training.server",
+    "foundations": "mcp_servers.foundations.server",
 }

@@ -13,10 +13,10 @@ import threading
 from functools import cache
 from typing import Any, NamedTuple
 
+from mcp_servers.morphemes import content_morphemes
 from mcp_servers.retrieval.cleaning import composed
 
 _RUN = re.compile(r"([가-힣]+)|([぀-ヿ㐀-䶿一-鿿豈-﫿]+)|([^\W_가-힣぀-ヿ㐀-䶿一-鿿豈-﫿]+)")
-HANGUL = re.compile("[가-힣]")
 _ENDING = re.compile(  # what turns a noun into a question, then a particle
     r"(?:(?:하|되)(?:나요?|는가요?|는지)|(?:했|됐|였|었)(?:나요?|는가요?|는지|습니까)"
     r"|합니까|됩니까|입니까|인가요?|인지|할까요?|될까요?|란|이란|에서는|에서|에게|으로|로|부터|까지|보다|처럼"
@@ -38,11 +38,6 @@ _ASKING_EN = re.compile(
     "what|which|whom?|whose|when|where|why|how|do(?:es)?|did|can|could|should|would|is|are|was|were"
     "|many|much|tell|explain|describe|show|find|give|list|please|me|about|according|mean(?:s|t)?"
 )
-# Parts of speech that carry content, as mecab-ko names them: nouns, numerals, verbs, adjectives,
-# roots, adverbs, determiners, pronouns, affixes.
-_CONTENT = frozenset(
-    ("NNG", "NNP", "NNB", "NNBC", "NR", "NP", "VV", "VA", "XR", "XPN", "XSN", "MAG", "MM", "SH")
-)
 _ASKING_MORPHEMES = frozenset(
     re.findall(r"\w+", "무엇 뭐 어디 언제 누구 어느 어떤 몇 얼마 어떻 이 그 것 수 때 하 되 있 인")
 )
@@ -62,7 +57,7 @@ def terms(text: str) -> Terms:
     """The terms of a passage. English stop words are left out; stems are Snowball's."""
     text = composed(text).lower()
     hangul, words = _split(text)
-    return Terms(hangul + [_MARK + form for form in _morphemes(text)], words)
+    return Terms(hangul + [_MARK + form for form in content_morphemes(text)], words)
 
 
 def question_terms(query: str) -> Terms:
@@ -71,7 +66,7 @@ def question_terms(query: str) -> Terms:
     if not content:
         found = terms(query)
         return Terms(sorted(set(found.hangul)), sorted(set(found.words)))
-    forms = dict.fromkeys(_morphemes(composed(query).lower()))
+    forms = dict.fromkeys(content_morphemes(composed(query).lower()))
     morphemes = [_MARK + form for form in forms if form not in _ASKING_MORPHEMES]
     pairs = sorted(token for token in content if not _is_word(token))
     return Terms(pairs + morphemes, sorted(token for token in content if _is_word(token)))
@@ -127,23 +122,6 @@ def _is_word(token: str) -> bool:
 
 def _pairs(run: str) -> list[str]:
     return [run[i : i + 2] for i in range(len(run) - 1)] or [run]
-
-
-def _morphemes(text: str) -> list[str]:
-    """The forms of a text's content morphemes; none for a text without Hangul."""
-    if not HANGUL.search(text):
-        return []
-    tagger, lock = _korean()
-    with lock:
-        tagged = tagger.pos(text)
-    return [form for form, tag in tagged if tag.partition("+")[0] in _CONTENT]
-
-
-@cache
-def _korean() -> tuple[Any, threading.Lock]:
-    from mecab import MeCab
-
-    return MeCab(), threading.Lock()  # one lattice, kept between C calls
 
 
 @cache

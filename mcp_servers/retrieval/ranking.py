@@ -27,7 +27,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mcp_servers.retrieval.analysis import HANGUL, Terms, question_terms, surface, terms
+from mcp_servers.morphemes import HANGUL
+from mcp_servers.retrieval.analysis import Terms, question_terms, surface, terms
 from mcp_servers.retrieval.lexical import WEIGHT, LexicalIndex
 
 if TYPE_CHECKING:

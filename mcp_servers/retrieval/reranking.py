@@ -35,6 +35,9 @@ def reranked(model: str, query: str, texts: Sequence[str]) -> list[float]:
 
 @lru_cache(maxsize=1)
 def _encoder(model: str) -> Any:
+    from mcp_servers import torch_runtime  # noqa: F401
+
+    # isort: split
     try:
         from sentence_transformers import CrossEncoder
     except ImportError:

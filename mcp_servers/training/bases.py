@@ -65,7 +65,7 @@ def resolve(name: str, progress: Progress = silent, *, pickled: bool = False) ->
     if _PLAIN_NAME.fullmatch(name) and (made_here / "config.json").is_file():
         return Base(name, _checked(made_here, pickled), None)
     path = Path(name).expanduser()
-    if path.exists() or name.startswith((".", "~", os.sep)):
+    if name and (path.exists() or name.startswith((".", "~", os.sep))):
         return Base(name, _checked(path, pickled), None)
     if name.startswith("embedded") or not _HUB_NAME.fullmatch(name):
         raise EngineError(
@@ -176,9 +176,10 @@ def _dequantise(gguf: Path, target: Path, found: weights.Weights, progress: Prog
     Weights are stored in float16, whose rounding is far below that of 4 bits, and marked to load
     in float32.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from mcp_servers.torch_runtime import torch
 
-    from mcp_servers.torch_runtime import torch  # noqa: I001: transformers needs torch made ready
+    # isort: split
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     progress(0.2, f"reading the tokenizer of {found.title}")
     where = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}

@@ -39,10 +39,11 @@ _LLAMA3 = """{% for message in messages %}<|start_header_id|>\
 _CHATML = """{% for message in messages %}<|im_start|>{{ message['role'] }}\n\
 {{ message['content'] }}<|im_end|>\
 {% if message['role'] == 'assistant' and eos_token and eos_token != '<|im_end|>' %}\
-{{ eos_token }}{% endif %}\n{% endfor %}\
+{{ eos_token }}{% endif %}{{ '\\n' }}{% endfor %}\
 {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"""
 _PLAIN = """{% for message in messages %}\
-{{ message['content'] }}{% if message['role'] == 'assistant' %}{{ eos_token or '' }}{% endif %}\n\
+{{ message['content'] }}{% if message['role'] == 'assistant' %}{{ eos_token or '' }}{% endif %}\
+{{ '\\n' }}\
 {% endfor %}"""
 _SOURCES = {"gemma": _GEMMA, "llama3": _LLAMA3, "chatml": _CHATML, "plain": _PLAIN}
 _MARKS = {"gemma": "<start_of_turn>", "llama3": "<|start_header_id|>", "chatml": "<|im_start|>"}

@@ -1,0 +1,80 @@
+"""Trained models as folders under `DURE_HOME/models`, one subfolder a kind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from mcp_servers.errors import EngineError
+from mcp_servers.foundations.results import Model
+from mcp_servers.home import dure_home
+
+Kind = Literal["translators", "words"]
+
+
+def folder_of(kind: Kind, name: str) -> Path:
+    """Where a model of this name lives. Raises `EngineError` for what is no name."""
+    if not re.fullmatch(r"[\w-]{1,64}", name):
+        raise EngineError(f"{name!r} is not a name. Use letters, digits, - and _.")
+    return dure_home() / "models" / kind / name
+
+
+def is_there(kind: Kind, name: str) -> bool:
+    """Whether a model of this name was trained."""
+    return (folder_of(kind, name) / "config.json").exists()
+
+
+def names(kind: Kind) -> list[str]:
+    """The trained models of a kind, by name."""
+    return sorted(
+        path.parent.name for path in (dure_home() / "models" / kind).glob("[!.]*/config.json")
+    )
+
+
+def listing() -> list[Model]:
+    """Every trained model with what its `config.json` says of it; no vocabulary, no samples."""
+    found: list[Model] = []
+    for name in names("translators"):
+        folder = folder_of("translators", name)
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        figures = {key: value for key, value in config["figures"].items() if key != "samples"}
+        about = {"data": config["data"], "shape": config["shape"], "figures": figures}
+        found.append({"name": name, "kind": "translator", "folder": str(folder), "about": about})
+    for name in names("words"):
+        folder = folder_of("words", name)
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        about = {
+            **{key: value for key, value in config.items() if key not in ("counts", "files")},
+            "vocabulary": len(config["counts"]),
+            "files": len(config["files"]),
+        }
+        found.append({"name": name, "kind": "words", "folder": str(folder), "about": about})
+    return found
+
+
+@contextlib.contextmanager
+def published(folder: Path) -> Iterator[Path]:
+    """A folder aside to write into, then renamed: a reader finds the old model or the new one."""
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.new")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        remove(folder)
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove(folder: Path) -> None:
+    """Take a model away at once, then delete its files."""
+    gone = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    if folder.exists():
+        folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)

@@ -1,0 +1,169 @@
+"""Pairs of a sentence and its translation: the packaged set, or a file of the user's own."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+from mcp_servers.errors import EngineError
+from mcp_servers.retrieval.decoding import Unreadable, decoded
+
+MAX_BYTES = 50_000_000
+MIN_PAIRS = 20
+PACKAGED = "packaged English-Korean set"
+_NAMES = (
+    ("en", "ko"),
+    ("source", "target"),
+    ("src", "tgt"),
+    ("english", "korean"),
+    ("영어", "한국어"),
+    ("원문", "번역"),
+)
+
+
+class Pair(NamedTuple):
+    """A sentence, and what it shall become."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class ParallelSet:
+    """Pairs to learn from and pairs to be judged by; `sha256` is that of what was read.
+
+    `skipped` tells which lines of the user's file were left out, and why.
+    """
+
+    name: str
+    sha256: str
+    train: list[Pair]
+    held_out: list[Pair]
+    skipped: list[str]
+
+
+def packaged() -> ParallelSet:
+    """The set that Dure brings: patterns of everyday Korean, held-out combinations unseen."""
+    data = files("mcp_servers.foundations").joinpath("pairs.jsonl").read_bytes()
+    parts: dict[str, list[Pair]] = {"train": [], "held-out": []}
+    for line in data.decode("utf-8").splitlines():
+        row = json.loads(line)
+        parts[row["split"]].append(Pair(row["en"], row["ko"]))
+    sha256 = hashlib.sha256(data).hexdigest()
+    return ParallelSet(PACKAGED, sha256, parts["train"], parts["held-out"], [])
+
+
+def read(path: Path, seed: int, share: float = 0.1) -> ParallelSet:
+    """A file of the user's: TSV, CSV or JSONL, one pair a row. Raises `EngineError`.
+
+    The first two columns are taken, or those that a header names (en and ko, source and target).
+    `share` of the pairs is held out by the seed; the same source stays on one side.
+    """
+    try:
+        data = path.read_bytes()
+        if len(data) > MAX_BYTES:
+            raise EngineError(
+                f"{path.name} has {len(data) / 1e6:.0f} MB; the limit is {MAX_BYTES / 1e6:.0f} MB. "
+                "Train on a part of it."
+            )
+        text = decoded(data)
+    except OSError as error:
+        raise EngineError(
+            f"{path} cannot be read ({error.strerror}). Name a TSV, CSV or JSONL file."
+        ) from None
+    except Unreadable as error:
+        raise EngineError(f"{path.name}: {error}") from None
+    rows = _json_rows if path.suffix.lower() in (".jsonl", ".ndjson", ".json") else _columns
+    pairs: dict[Pair, None] = {}
+    skipped: list[str] = []
+    for number, row in rows(text, path.suffix.lower()):
+        if isinstance(row, Pair) and row.source.strip() and row.target.strip():
+            pairs[Pair(row.source.strip(), row.target.strip())] = None
+        else:
+            skipped.append(f"line {number}: {row if isinstance(row, str) else 'a side is empty'}")
+    if len(pairs) < MIN_PAIRS:
+        reason = f" The first problem: {skipped[0]}." if skipped else ""
+        raise EngineError(
+            f"{path.name} holds {len(pairs)} different pairs; training needs {MIN_PAIRS} at least."
+            f"{reason} Write one pair a line, the sentence and its translation parted by a tab."
+        )
+    train, held_out = _split(list(pairs), seed, share)
+    return ParallelSet(path.name, hashlib.sha256(data).hexdigest(), train, held_out, skipped)
+
+
+def _split(pairs: list[Pair], seed: int, share: float) -> tuple[list[Pair], list[Pair]]:
+    sources = list(dict.fromkeys(pair.source for pair in pairs))
+    random.Random(seed).shuffle(sources)
+    chosen = set(sources[: max(1, round(len(sources) * share))])
+    return (
+        [pair for pair in pairs if pair.source not in chosen],
+        [pair for pair in pairs if pair.source in chosen],
+    )
+
+
+def _json_rows(text: str, suffix: str) -> Iterator[tuple[int, Pair | str]]:
+    if suffix == ".json" and text.lstrip().startswith("["):
+        try:
+            objects = list(enumerate(json.loads(text), 1))
+        except ValueError as error:
+            yield 1, f"this is no JSON ({error})"
+            return
+        yield from ((number, _named_pair(found)) for number, found in objects)
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                found = json.loads(line)
+            except ValueError as error:
+                yield number, f"this is no JSON ({error})"
+            else:
+                yield number, _named_pair(found)
+
+
+def _named_pair(found: object) -> Pair | str:
+    if isinstance(found, list) and len(found) >= 2:
+        return Pair(str(found[0]), str(found[1]))
+    if not isinstance(found, dict):
+        return "this is no object with two sentences"
+    for source, target in _NAMES:
+        if isinstance(found.get(source), str) and isinstance(found.get(target), str):
+            return Pair(found[source], found[target])
+    return "name the sentences en and ko, or source and target"
+
+
+def _columns(text: str, suffix: str) -> Iterator[tuple[int, Pair | str]]:
+    first = text.split("\n", 1)[0]
+    tabs = suffix == ".tsv" or (suffix != ".csv" and "\t" in first)
+    lines = io.StringIO(text)
+    reader = (
+        csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)  # a quotation mark is itself
+        if tabs
+        else csv.reader(lines)
+    )
+    places = (0, 1)
+    try:
+        for number, row in enumerate(reader, 1):
+            if number == 1 and (named := _header(row)):
+                places = named
+            elif row and len(row) <= max(places):
+                yield reader.line_num, "this row has one column; it needs two"
+            elif row:
+                yield reader.line_num, Pair(row[places[0]], row[places[1]])
+    except csv.Error as error:
+        yield reader.line_num, f"this cannot be read as a table ({error})"
+
+
+def _header(row: list[str]) -> tuple[int, int] | None:
+    names = [name.strip().lower() for name in row]
+    for source, target in _NAMES:
+        if source in names and target in names:
+            return names.index(source), names.index(target)
+    return None
