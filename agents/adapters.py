@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.chat_template import ChatTemplate
 from agents.errors import UsageError
+from mcp_servers import weights
 
 if TYPE_CHECKING:
     from agents.models import ChosenModel
@@ -72,13 +73,18 @@ def find(name: str, home: Path) -> Adapter:
 def check(adapter: Adapter, chosen: ChosenModel) -> None:
     """Raise `UsageError` with the reason, and what to do, where this model cannot take it.
 
-    The passport holds the hash of the GGUF that the adapter fits: weights, tokenizer and chat
-    template in one.
+    The passport of an embedded base holds the hash of its GGUF: weights, tokenizer and chat
+    template in one. What training made here is known by its name.
     """
     from agents.embedded import EmbeddedChatModel
 
-    change = f"Change the model first: /model {adapter.base}, then /adapter {adapter.name}."
-    if not isinstance(chosen.model, EmbeddedChatModel):
+    base = _spec(adapter)
+    change = (
+        f"Change the model first: /model {base}, then /adapter {adapter.name} "
+        f"(outside the chat: --model {base} --adapter {adapter.name})."
+    )
+    model = chosen.model
+    if not isinstance(model, EmbeddedChatModel):
         raise UsageError(
             f"{chosen.spec} answers, and only the models that run inside Dure take adapters. "
             + change
@@ -88,19 +94,27 @@ def check(adapter: Adapter, chosen: ChosenModel) -> None:
             f"{adapter.folder} has no passport, so nothing tells which base it fits. "
             "Train it here: dure train."
         )
-    expected = adapter.passport.get("gguf_sha256", "")
-    if adapter.base == chosen.spec:
-        if expected and expected != chosen.model.sha256():
-            raise UsageError(
-                f"The adapter {adapter.name} was trained on other weights of {adapter.base} "
-                f"({expected[:12]}…, now {chosen.model.sha256()[:12]}…). Train it again."
-            )
+    trained_on = adapter.passport.get("base_sha256", "")
+    if adapter.base in weights.WEIGHTS:
+        fits = trained_on == model.sha256()
+    else:
+        fits = model.file == (model.home / "models" / f"{adapter.base}.gguf").resolve()
+    if fits:
         return
-    if not chosen.spec.startswith("gguf:") or expected != chosen.model.sha256():
+    if chosen.spec == adapter.base:
         raise UsageError(
-            f"The adapter {adapter.name} was trained on {adapter.base}, and {chosen.spec} answers: "
-            f"its matrices mean nothing there. {change}"
+            f"The adapter {adapter.name} was trained on other weights of {adapter.base} "
+            f"({trained_on[:12]}…, now {model.sha256()[:12]}…). Train it again."
         )
+    raise UsageError(
+        f"The adapter {adapter.name} was trained on {adapter.base}, and {chosen.spec} answers: "
+        f"its matrices mean nothing there. {change}"
+    )
+
+
+def _spec(adapter: Adapter) -> str:
+    """The model spec of an adapter's base."""
+    return adapter.base if adapter.base in weights.WEIGHTS else f"gguf:{adapter.base}"
 
 
 def _adapter(folder: Path) -> Adapter:

@@ -128,9 +128,13 @@ class Chat:
             return {"type": "approve"}  # "always" was said since this specialist was built
         arguments = json.dumps(call["args"], ensure_ascii=False)
         question = say("approve", self.language, call=f"{call['name']}({arguments})")
+        if "preview" in call:
+            self.show(call["preview"])
+            question = say("approve_training", self.language)
         asked: PromptSession[str] = PromptSession()
         while True:
-            reply = (await asked.prompt_async(question)).strip().lower()
+            said = (await asked.prompt_async(question)).strip()
+            reply = said.lower()
             if reply in ("y", "yes", "예", "네", "ㅇ"):
                 return {"type": "approve"}
             if reply in ("n", "no", "아니요", "아니오", "ㄴ"):
@@ -147,6 +151,8 @@ class Chat:
                     self.show(f"{error}")
                     continue
                 return {"type": "edit", "edited_action": {"name": call["name"], "args": changed}}
+            if said and "preview" in call:  # a change in words, which the graph reads
+                return {"type": "words", "words": said}
 
 
 async def run_chat(

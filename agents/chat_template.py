@@ -5,6 +5,7 @@ llama.cpp renders the template of the model's own file; an adapter may have lear
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,10 +29,10 @@ class ChatTemplate:
         return self._render(messages, add_generation_prompt=True)
 
     def end_of_turn(self) -> str:
-        """What follows an answer: generation stops there."""
+        """The text that follows an answer, where generation stops; empty where a token ends it."""
         turn = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _MARK}]
-        after: str = self._render(turn, add_generation_prompt=False).partition(_MARK)[2]
-        return after.strip() or after
+        after = self._render(turn, add_generation_prompt=False).partition(_MARK)[2]
+        return after.strip().removesuffix(self.eos_token).strip()
 
     def _render(self, messages: Sequence[ChatMessage], **options: bool) -> str:
         from jinja2 import TemplateError
@@ -44,11 +45,13 @@ class ChatTemplate:
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
         )
-        environment.globals["raise_exception"] = refuse
+        environment.globals |= {"raise_exception": refuse, "strftime_now": time.strftime}
         values: dict[str, Any] = {
             "messages": [dict(message) for message in messages],
             "bos_token": self.bos_token,
             "eos_token": self.eos_token,
+            "tools": None,
+            "documents": None,
             **options,
         }
         try:

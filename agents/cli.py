@@ -17,6 +17,7 @@ _COMMANDS = {
     "call": "Call one tool directly and print its result.",
     "tools": "List the tools of every server.",
     "dataset": "Make training data from your documents.",
+    "train": "Fine-tune a model on your rows; follow and judge the run.",
     "models": "List the chat models and which one would answer.",
     "doctor": "Check the installation and say how to mend it.",
     "mcp": "Serve the engines to MCP clients; install into Claude or Cursor.",
@@ -51,6 +52,7 @@ def cli() -> None:
       dure chat                                   talk; /help shows what it can do
       dure ask "TP 40, FP 5, FN 5일 때 F1은?"       one answer, one exit status
       dure call regex.findall pattern='\\d+' text='a1 b22'
+      dure train start faq.csv                    fine-tune on your own rows
       dure mcp install claude                     its tools in Claude Desktop
 
     \b

@@ -308,13 +308,21 @@ def load(
         if running:
             running.close()
         wanted = known if adapter is None else [*known, adapter]
-        _loaded[key] = Llama(
-            path,
-            context=context,
-            threads=threads,
-            prefixes=prefixes,
-            adapters=wanted[-_KEEP_ADAPTERS:],
-        )
+        try:
+            _loaded[key] = Llama(
+                path,
+                context=context,
+                threads=threads,
+                prefixes=prefixes,
+                adapters=wanted[-_KEEP_ADAPTERS:],
+            )
+        except DureError:
+            if adapter is None:
+                raise
+            raise DureError(
+                f"{adapter} could not be loaded beside {path.name}: it is broken, or was made for "
+                "another model. Train it again, or take it out: /adapter off."
+            ) from None
         return _loaded[key]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tomllib
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -15,25 +16,33 @@ import numpy as np
 from agents.approvals import Approvals
 from agents.context import providers
 from agents.dataset_jobs import DatasetJobs
+from agents.finetune import preview, progress_line
+from agents.foundations import job_line
 from agents.models import ChosenModel
 from agents.pool import ServerPool
 from agents.registry import Agent, agents
+from graphs import foundations
 from graphs.alone import alone_or
 from graphs.cues import cue_features
+from graphs.finetune import training_tools, with_training
+from graphs.following import watch_tool
 from graphs.memory import memory
 from graphs.pattern import pattern_tool
 from graphs.rag import build_rag
-from graphs.router import Router, build_router
+from graphs.router import Router, Rule, build_router
+from graphs.settled import Settle
 from graphs.similarity import ExampleClassifier
 from graphs.specialist import Expertise, Specialist, build_specialist
 from graphs.state import Turn
 from graphs.tool_calls import without, without_language
 from graphs.training_requests import with_training_data
+from graphs.training_runs import Runs
 from graphs.worked import WorkedExamples
 from prompts import prompt, router_examples, worked_examples
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+    from langchain_core.tools import BaseTool
     from langgraph.checkpoint.base import BaseCheckpointSaver
     from langgraph.graph.state import CompiledStateGraph
 
@@ -71,7 +80,8 @@ def build(
         # Not \b: in Korean a particle follows the name without a space.
         rules.append((rf"(?<![\w-]){name}(?![A-Za-z0-9_-])", name, f"names the server {name}"))
     examples = {name: router_examples()[name] for name in known}
-    router = Router(purposes, rules, ExampleClassifier(examples, request_features), chosen.model)
+    classifier = ExampleClassifier(examples, request_features)
+    router = Router(purposes, rules, classifier, chosen.model, _rules("follow_up"))
     return build_router(
         router,
         specialists,
@@ -102,9 +112,9 @@ def _sentence_encoder() -> Any:
     return USE(threads=1)
 
 
-def _rules() -> list[tuple[str, str, str]]:
+def _rules(kind: str = "rule") -> list[Rule]:
     text = files("prompts").joinpath("router", "rules.toml").read_text(encoding="utf-8")
-    return [(r["pattern"], r["agent"], r["reason"]) for r in tomllib.loads(text)["rule"]]
+    return [(r["pattern"], r["agent"], r["reason"]) for r in tomllib.loads(text)[kind]]
 
 
 def _lazily(build: Callable[[], Awaitable[Specialist]]) -> Specialist:
@@ -138,6 +148,14 @@ def _builder(
         expertise = Expertise(
             agent.name, prompt(agent.prompt), allowed, agent.renderers, ask_first, examples
         )
+        runs = Runs(offered)
+        if agent.name == "finetune":
+            asks = "train" in ask_first  # after its preview, not before
+            own = training_tools(offered, allowed, preview, progress_line, ask_first=asks)
+            expertise = _by_code(expertise, own, runs.settle, ask_first - {"train"})
+        if agent.name == "foundations":
+            own = [*allowed, watch_tool(offered["job"], "job", job_line)]
+            expertise = _by_code(expertise, own, foundations.settle, ask_first)
         specialist = build_specialist(
             expertise, chosen.model, small=chosen.small, step_limit=step_limit
         )
@@ -145,9 +163,20 @@ def _builder(
             specialist = build_rag(chosen.model, offered, manage=specialist)
             jobs = DatasetJobs(chosen.spec)
             return with_training_data(specialist, offered["list_documents"], jobs)
+        if agent.name == "finetune":
+            return with_training(specialist, runs)
+        if agent.name == "foundations":
+            return foundations.with_foundations(specialist)
         return specialist
 
     return build
+
+
+def _by_code(
+    expertise: Expertise, tools: Sequence[BaseTool], settle: Settle, ask_first: frozenset[str]
+) -> Expertise:
+    """An expertise whose arguments are the user's own words, read by code."""
+    return replace(expertise, tools=tools, settle=settle, ask_first=ask_first, final_errors=True)
 
 
 def _foreign_builder(

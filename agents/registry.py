@@ -28,6 +28,14 @@ class Agent:
 
 def agents() -> dict[str, Agent]:
     """All agents by name, in the order in which they are offered to the user."""
-    from agents import chat, metrics, rag, regex
+    from agents import chat, finetune, foundations, metrics, rag, regex
 
-    return {agent.name: agent for agent in (chat.AGENT, rag.AGENT, regex.AGENT, metrics.AGENT)}
+    known = (
+        chat.AGENT,
+        rag.AGENT,
+        finetune.AGENT,
+        foundations.AGENT,
+        regex.AGENT,
+        metrics.AGENT,
+    )
+    return {agent.name: agent for agent in known}

@@ -6,6 +6,7 @@ Every surface (`ask`, `chat`, the MCP tool `ask`, the evaluations) drives this a
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -273,7 +274,15 @@ def _paths_in(request: str) -> list[Path]:
     found = []
     for word in request.replace('"', " ").replace("'", " ").replace("`", " ").split():
         if "/" in word or "." in word:
-            path = existing_path(word.rstrip(".,;:!?)"))
+            path = _existing(word.rstrip(".,;:!?)"))
             if path and path.resolve() != Path("/"):
                 found.append(path)
     return found
+
+
+def _existing(word: str) -> Path | None:
+    """The path that a word begins with: a Korean particle (`faq.csv로`) may stand after it."""
+    tail = re.search(r"[가-힣]{0,4}$", word)
+    assert tail
+    cuts = range(len(word), max(tail.start(), 1) - 1, -1)
+    return next((path for cut in cuts if (path := existing_path(word[:cut]))), None)

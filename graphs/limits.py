@@ -20,14 +20,17 @@ class KeepLimits(AgentMiddleware):
     answer from the results so far. Nothing is raised.
     """
 
-    def __init__(self, step_limit: int) -> None:
+    def __init__(self, step_limit: int, *, final_errors: bool = False) -> None:
         super().__init__()
         self._step_limit = step_limit
+        self._final_errors = final_errors
 
     @hook_config(can_jump_to=["end"])
     def before_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
         if rejected(state["messages"]):
             return {"jump_to": "end"}  # a no is obeyed, not argued with
+        if self._final_errors and any(m.status == "error" for m in _last_round(state["messages"])):
+            return _stop("repeated_call")
         calls = [m for m in this_run(state["messages"]) if isinstance(m, AIMessage)]
         return _stop("step_limit") if len(calls) >= self._step_limit else None
 

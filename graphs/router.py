@@ -8,7 +8,7 @@ constrained choice, and a question back to the user (chapter 16, multi-skill rou
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -27,6 +27,9 @@ from prompts import prompt, say
 
 Enrich = Callable[[str], Awaitable[list[Fact]]]
 
+Rule = tuple[str, str, str]
+"""(pattern, agent, reason)"""
+
 ASKED = "asked_about"
 """Key in the `additional_kwargs` of a question back: the request that it is about."""
 
@@ -36,27 +39,38 @@ _TRUST = 0.35  # weight of the model's log-probabilities beside those of the exa
 _UNSURE = 0.4  # below this, examples and model together ask back
 
 
+def _compiled(rules: Sequence[Rule]) -> list[tuple[re.Pattern[str], str, str]]:
+    return [(re.compile(pattern, re.IGNORECASE), agent, why) for pattern, agent, why in rules]
+
+
 class Router:
     """Decides which agent answers a request.
 
     `agents` maps each name to one line about what it does; `rules` are (pattern, agent, reason).
+    A rule of `follow_ups` holds only right after an answer of its own agent, and only where the
+    examples are not sure of another one.
     """
 
     def __init__(
         self,
         agents: Mapping[str, str],
-        rules: list[tuple[str, str, str]],
+        rules: Sequence[Rule],
         examples: ExampleClassifier,
         model: BaseChatModel,
+        follow_ups: Sequence[Rule] = (),
     ) -> None:
         self._agents = agents
-        self._rules = [(re.compile(rule, re.IGNORECASE), agent, why) for rule, agent, why in rules]
+        self._rules = _compiled(rules)
+        self._follow_ups = _compiled(follow_ups)
         self._examples = examples
         self._model = model
         self._bias: dict[str, float] | None = None
 
-    async def decide(self, request: str) -> Route:
-        """The route of a request; `agent` is empty where the user must be asked."""
+    async def decide(self, request: str, before: str | None = None) -> Route:
+        """The route of a request; `agent` is empty where the user must be asked.
+
+        `before` is the agent that answered last.
+        """
         for rule, agent, why in self._rules:
             if agent in self._agents and rule.search(request):
                 return {"agent": agent, "stage": "rule", "confidence": 1.0, "reason": why}
@@ -69,6 +83,9 @@ class Router:
                 "confidence": round(scores[agent], 3),
                 "reason": f"like “{nearest[agent]}”",
             }
+        for rule, agent, why in self._follow_ups:
+            if agent == before and rule.search(request):
+                return {"agent": agent, "stage": "rule", "confidence": 1.0, "reason": why}
         chances = await self._model_chances(request)
         joint = {name: scores.get(name, 0.0) * chances[name] ** _TRUST for name in self._agents}
         total = sum(joint.values()) or 1.0
@@ -153,7 +170,7 @@ def build_router(
             # The earlier request stands again as the last one, so that the specialist answers it.
             update = {"messages": [HumanMessage(_question_before(state))]}
         else:
-            route = await router.decide(request_of(state))
+            route = await router.decide(request_of(state), _answered_by(state))
         get_stream_writer()({"event": "route", "route": route})
         return {**update, "route": route, "steps": [], "citations": [], "artifacts": []}
 
@@ -218,6 +235,13 @@ def _picked(turn: Turn, titles: Mapping[str, Any]) -> str | None:
         return names[int(reply) - 1]
     spoken = [name for name in names if reply in (name, *map(str.lower, titles[name].values()))]
     return spoken[0] if spoken else None
+
+
+def _answered_by(turn: Turn) -> str | None:
+    """The agent that gave the last answer of the conversation."""
+    messages = turn["messages"]
+    kept = messages[-2].additional_kwargs.get("turn") if len(messages) > 1 else None
+    return str(kept["route"]["agent"]) if kept else None
 
 
 def _question_before(turn: Turn) -> str:

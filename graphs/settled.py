@@ -6,13 +6,16 @@ it reads. A model that writes less is also faster and cannot lose its place.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from graphs.date_formats import date_change
 from graphs.listed import listed
 from graphs.quoted import given_pattern, given_replacement, given_text
 from graphs.tool_rules import ruled_arguments
+
+Settle = Callable[[str, Collection[str], str], dict[str, Any]]
+"""(tool, its argument names, request) -> the arguments that the request settles."""
 
 _LISTS = (("y_true", "y_pred"), ("references", "candidates"))
 

@@ -24,7 +24,7 @@ from langgraph.config import get_stream_writer
 
 from graphs.language import Language, language_of, strays_from
 from graphs.limits import STOPPED, FinishOnResult, KeepLimits, rejected, this_run
-from graphs.settled import implied_tool, settled
+from graphs.settled import Settle, implied_tool, settled
 from graphs.state import Step, Turn
 from graphs.tool_calls import ASKED, AnnounceToolCalls, steps_of
 from graphs.tool_rules import ruled_tool
@@ -49,7 +49,9 @@ class Expertise:
     """What makes one specialist differ from another.
 
     `renderers` name the tools whose result already is the answer; `ask_first` the tools that
-    wait for the user's approval; `examples` are shown to a small model.
+    wait for the user's approval; `examples` are shown to a small model; `settle` reads arguments
+    from the request. With `final_errors` a tool's error is the answer: its arguments were the
+    user's own words, which a model would only bend.
     """
 
     name: str
@@ -58,6 +60,8 @@ class Expertise:
     renderers: Mapping[str, Render] = field(default_factory=dict)
     ask_first: frozenset[str] = frozenset()
     examples: WorkedExamples | None = None
+    settle: Settle = settled
+    final_errors: bool = False
 
 
 def build_specialist(
@@ -70,8 +74,8 @@ def build_specialist(
     """
     middleware: list[AgentMiddleware[Any, Any]] = [
         GuideTheModel(expertise, small=small),
-        KeepLimits(step_limit),
-        AnnounceToolCalls(expertise.name, approved=expertise.ask_first),
+        KeepLimits(step_limit, final_errors=expertise.final_errors),
+        AnnounceToolCalls(expertise.name, approved=expertise.ask_first, settle=expertise.settle),
     ]
     if small and expertise.renderers:
         middleware.append(FinishOnResult(frozenset(expertise.renderers)))
@@ -158,6 +162,7 @@ class GuideTheModel(AgentMiddleware):
         super().__init__()
         self._agent = expertise.name
         self._examples = expertise.examples
+        self._settle = expertise.settle
         self._must_use_tool = small and bool(expertise.renderers)
 
     async def awrap_model_call(
@@ -190,7 +195,7 @@ class GuideTheModel(AgentMiddleware):
     ) -> ModelResponse[Any]:
         """A call of the tool that is asked for; where the request settles it, without the model."""
         offered = {tool.name: tool for tool in request.tools if isinstance(tool, BaseTool)}
-        known = {name: settled(name, tool.args, asked) for name, tool in offered.items()}
+        known = {name: self._settle(name, tool.args, asked) for name, tool in offered.items()}
         ruled = ruled_tool(self._agent, asked) or implied_tool(known)
         if ruled not in offered:
             ruled = None

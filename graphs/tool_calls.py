@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware, ToolCallRequest
@@ -16,7 +16,7 @@ from langgraph.types import Command
 
 from graphs.grounding import grounded
 from graphs.language import language_of
-from graphs.settled import settled
+from graphs.settled import Settle, settled
 from graphs.state import Step
 
 SPEAKS = "speaks"
@@ -103,10 +103,13 @@ class AnnounceToolCalls(AgentMiddleware):
     runs is what was shown.
     """
 
-    def __init__(self, agent: str, approved: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, agent: str, approved: frozenset[str] = frozenset(), settle: Settle = settled
+    ) -> None:
         super().__init__()
         self._agent = agent
         self._approved = approved
+        self._settle = settle
 
     async def awrap_tool_call(
         self,
@@ -120,7 +123,7 @@ class AnnounceToolCalls(AgentMiddleware):
         if request.tool_call["name"] not in self._approved:
             arguments = grounded(arguments, asked)
             if request.tool:
-                arguments |= settled(request.tool.name, request.tool.args, asked)
+                arguments |= self._settle(request.tool.name, request.tool.args, asked)
         if request.tool and (request.tool.metadata or {}).get(SPEAKS):
             arguments["language"] = language_of(asked)
         call: ToolCall = {**request.tool_call, "args": arguments}
@@ -147,8 +150,15 @@ def without(tool: BaseTool, argument: str) -> BaseTool:
     schema = tool.args_schema
     if not isinstance(schema, dict) or argument not in schema.get("properties", {}):
         return tool
-    properties = {k: v for k, v in schema["properties"].items() if k != argument}
-    required = [name for name in schema.get("required", []) if name != argument]
+    return only(tool, [name for name in schema["properties"] if name != argument])
+
+
+def only(tool: BaseTool, arguments: Collection[str]) -> BaseTool:
+    """A tool whose model sees these of its arguments alone."""
+    schema = tool.args_schema
+    assert isinstance(schema, dict)
+    properties = {k: v for k, v in schema["properties"].items() if k in arguments}
+    required = [name for name in schema.get("required", []) if name in properties]
     shorter = {**schema, "properties": properties, "required": required}
     return tool.model_copy(update={"args_schema": shorter})
 

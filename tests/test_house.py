@@ -238,7 +238,7 @@ async def test_every_tool_has_title_description_described_arguments_and_annotati
 
 
 def test_every_agents_tools_and_renderers_are_tools_of_its_server() -> None:
-    written_by_a_graph = {"write"}
+    written_by_a_graph = {"write", "watch"}
     for agent in agents().values():
         if agent.server is None:
             assert not agent.tools

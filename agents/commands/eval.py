@@ -12,6 +12,9 @@ _SUITES = {
     "indexing": "the whole indexing job against embedding alone",
     "retrieval": "nDCG@10 on KorQuAD and Cranfield, baselines beside it",
     "scale": "search over 100,000 passages: milliseconds, and the vector stores' trade-off",
+    "training": "LoRA on the quick base: what it learns, and its speed against a bare Trainer",
+    "resuming": "training runs killed with -9 at random moments and resumed",
+    "adapters": "greedy answers of a LoRA through llama.cpp against those through PEFT",
     "documents": "questions about the lesson plan: answered, cited, refused",
 }
 
@@ -22,11 +25,12 @@ _SUITES = {
     + "\n".join(f"{name:<10} {what}" for name, what in _SUITES.items()),
 )
 @click.argument("suite", type=click.Choice(list(_SUITES)))
-@click.option("--model", help="The chat model to measure; default embedded.")
+@click.option("--model", help="The model to measure; default embedded (adapters: embedded:tiny).")
 @click.option("--limit", type=click.IntRange(1), help="Only so many cases.")
 def command(suite: str, model: str | None, limit: int | None) -> None:
     import importlib
 
     module = importlib.import_module(f"evals.{suite}")
-    if not module.main(model or "embedded", limit):
+    default = "embedded:tiny" if suite == "adapters" else "embedded"
+    if not module.main(model or default, limit):
         raise SystemExit(1)

@@ -268,6 +268,8 @@ def _advice(
 ) -> list[str]:
     """What to change where it does not fit, each with what it would then take."""
     told = []
+    if settings.method == "lora" and shape.parameters > 2e9 and settings.learning_rate > 5e-4:
+        told.append("a base of this size learns steadier with learning_rate=2e-4")
     if total > _ROOM * free:
         tries: list[tuple[str, dict[str, Any], int]] = []
         if settings.batch_size > 1:

@@ -7,7 +7,6 @@ matrices a module (DoRA, whole modules, biases) has no place in the file and is 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
@@ -17,10 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcp_servers.errors import EngineError
-from mcp_servers.home import write_atomically
 from mcp_servers.training import gguf_layout
 from mcp_servers.training.gguf_layout import Array, Layout
-from mcp_servers.weights import sha256
 
 if TYPE_CHECKING:
     from mcp_servers.training.bases import Base
@@ -61,7 +58,6 @@ def convert_adapter(folder: Path, base: Base) -> Path:
     aside = path.with_name(f".{FILE}.{os.getpid()}.tmp")
     try:
         _write(aside, config, layout, pairs)
-        _note_gguf(folder, base)
         aside.replace(path)
     except OSError as error:
         raise EngineError(
@@ -70,17 +66,6 @@ def convert_adapter(folder: Path, base: Base) -> Path:
     finally:
         aside.unlink(missing_ok=True)
     return path
-
-
-def _note_gguf(folder: Path, base: Base) -> None:
-    """Add the base's GGUF to the passport: weights, tokenizer and template in one hash."""
-    if base.gguf is None:
-        return
-    with contextlib.suppress(FileNotFoundError):  # a folder from elsewhere has no passport
-        path = folder / "passport.json"
-        passport = json.loads(path.read_text(encoding="utf-8"))
-        passport["gguf_sha256"] = sha256(base.gguf)
-        write_atomically(path, json.dumps(passport, indent=1))
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -192,8 +177,12 @@ def _write(
 
 def _scaling(config: dict[str, Any], module: str, rank: int) -> float:
     """What PEFT multiplies this module's B A with."""
-    from peft.utils.other import get_pattern_key
+    alpha = float(config["lora_alpha"])
+    if patterns := config.get("alpha_pattern"):
+        from mcp_servers.torch_runtime import torch as torch  # before peft
 
-    patterns = config.get("alpha_pattern") or {}
-    alpha = float(patterns.get(get_pattern_key(list(patterns), module), config["lora_alpha"]))
+        # isort: split
+        from peft.utils.other import get_pattern_key
+
+        alpha = float(patterns.get(get_pattern_key(list(patterns), module), alpha))
     return alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank

@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from transformers import TrainerCallback
-
 from mcp_servers.jobs import Worker
 from mcp_servers.torch_runtime import torch
 from mcp_servers.training.runs import lines_of
+
+# isort: split
+from transformers import TrainerCallback
 
 _REPORT_SECONDS = 0.3  # at most this often: a step on a GPU may take milliseconds
 _RENAMED = {"num_tokens": "tokens", "num_input_tokens_seen": "tokens", "grad_norm": "gradient_norm"}

@@ -114,7 +114,7 @@ def fit(folder: Path, settings: Settings, worker: jobs.Worker | None) -> dict[st
     from mcp_servers.training import bases, dataset, methods, publishing, trainers
     from mcp_servers.training.progress import Progress
 
-    _quiet()
+    methods.quiet()
     torch_runtime.seed(settings.seed)
     base = bases.resolve(spec["base"], pickled=spec.get("pickled", False))
     tokenizer = bases.load_tokenizer(base)
@@ -150,17 +150,6 @@ def fit(folder: Path, settings: Settings, worker: jobs.Worker | None) -> dict[st
     return publishing.finish(
         trainer, folder, spec, settings, base, tokenizer, trainable, examples, worker is not None
     )
-
-
-def _quiet() -> None:
-    """No telemetry, no bars in the log, no forked tokenizers."""
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    import datasets
-    from transformers.utils import logging
-
-    datasets.disable_progress_bars()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def main() -> None:

@@ -1,0 +1,176 @@
+"""Training from the command line: the training server's tools, shown and followed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agents.errors import ApprovalNeeded, DureError
+from agents.finetune import AGENT, preview, progress_line
+from agents.tool_results import structured
+
+if TYPE_CHECKING:
+    from agents.pool import ServerPool
+
+_POLL = 0.5  # seconds
+_HOW = "y to start, n to leave it, or what to change (epochs=5, rank 8)"
+
+
+class Operator:
+    """The training server over one pool. Results go to standard output, talk to standard error."""
+
+    def __init__(self, pool: ServerPool) -> None:
+        self._pool = pool
+
+    async def call(self, tool: str, **arguments: Any) -> Any:
+        """A tool's structured result; arguments that are None are left to their defaults."""
+        given = {name: value for name, value in arguments.items() if value is not None}
+        for item in given.get("data", ()):
+            await self._pool.allow(Path(item))
+        return structured(await self._pool.call("training", tool, given))
+
+    async def schema(self, tool: str) -> dict[str, Any]:
+        """The input schema of a tool."""
+        listed = (await self._pool.server("training").list_tools()).tools
+        return next(each for each in listed if each.name == tool).inputSchema
+
+    async def agreed(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """The settings to which the user says yes, after a look at the data and an estimate.
+
+        Raises `ApprovalNeeded` where nobody is there to ask, and where the answer is no.
+        """
+        from graphs.training_settings import settings_in
+
+        looked, estimated = await self._looked(settings)
+        while True:
+            print_markdown(preview(looked, estimated, settings, "en"), err=True)
+            if not sys.stdin.isatty():
+                raise ApprovalNeeded("Training needs your yes. Repeat with --yes to start it.")
+            said = click.prompt(_HOW, err=True).strip()
+            if said.lower() in ("y", "yes", "예", "네"):
+                return settings
+            if said.lower() in ("n", "no", "아니요"):
+                raise ApprovalNeeded("Nothing was started.")
+            changes = settings_in(said, (await self.schema("train"))["properties"])
+            if not changes:
+                click.echo(f"There is no setting in {said!r}.", err=True)
+                continue
+            try:
+                looked, estimated = await self._looked({**settings, **changes})
+            except DureError as error:
+                click.echo(f"{error}", err=True)
+                continue
+            settings = {**settings, **changes}
+
+    async def follow(self, state: Mapping[str, Any]) -> Any:
+        """Show a job on standard error until it ends; its last state.
+
+        Ctrl-C leaves it running: it lives in a process of its own.
+        """
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        seen = ""
+        try:
+            with console.status("") as status:
+                while state["status"] == "running":
+                    if (line := progress_line(state, "en")) != seen:
+                        seen = line
+                        if console.is_terminal:
+                            status.update(line)
+                        else:
+                            click.echo(line, err=True)
+                    await asyncio.sleep(_POLL)
+                    state = await self.call("status", run=state["run"])
+        except asyncio.CancelledError:
+            click.echo(f"It goes on. Watch it again: dure train watch {state['run']}", err=True)
+            raise
+        return state
+
+    async def _looked(self, settings: Mapping[str, Any]) -> tuple[Any, Any]:
+        results = []
+        for tool in ("inspect_dataset", "estimate"):
+            takes = (await self.schema(tool))["properties"]
+            given = {name: value for name, value in settings.items() if name in takes}
+            results.append(await self.call(tool, **given))
+        return results[0], results[1]
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[Operator]:
+    """An operator; leaving it ends its server, never a run."""
+    from agents.mcp_config import own_servers
+    from agents.pool import ServerPool
+    from agents.settings import load_settings
+
+    settings = load_settings()
+    servers = {"training": own_servers(settings.home)["training"]}
+    async with ServerPool(
+        servers, logs=settings.home / "logs", timeout=settings.tool_timeout
+    ) as pool:
+        yield Operator(pool)
+
+
+async def start(
+    data: Sequence[str], given: dict[str, Any], words: tuple[str, ...], yes: bool, watch: bool
+) -> Any:
+    """Start a run after the user's yes; its state, the last one with `watch`."""
+    async with opened() as operator:
+        settings = {"data": list(data), **given, **await _set(operator, words)}
+        if not yes:
+            settings = await operator.agreed(settings)
+        state = await operator.call("train", **settings)
+        click.echo(f"Started {state['name']} ({state['run']}).", err=True)
+        return await operator.follow(state) if watch else state
+
+
+async def show(tool: str, *, wait: bool = False, **arguments: Any) -> Any:
+    """One tool's result; with `wait` a job that it starts or tells about is followed to its end."""
+    async with opened() as operator:
+        result = await operator.call(tool, **arguments)
+        return await operator.follow(result) if wait else result
+
+
+async def look(tool: str, data: Sequence[str], given: Any, words: tuple[str, ...]) -> Any:
+    """What a tool says of data and settings before anything is trained."""
+    async with opened() as operator:
+        settings = {**given, **await _set(operator, words)}
+        return await operator.call(tool, data=list(data), **settings)
+
+
+def print_result(tool: str, result: Any, as_json: bool) -> None:
+    """The result on standard output. Raises `DureError` for a job that failed."""
+    if as_json:
+        click.echo(json.dumps(result, ensure_ascii=False, indent=2))
+    else:
+        print_markdown(AGENT.renderers[tool](result, "en"))
+    if isinstance(result, dict) and result.get("error"):
+        raise DureError(str(result["error"]))
+
+
+def print_markdown(text: str, *, err: bool = False) -> None:
+    """Drawn on a terminal, plain elsewhere."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    console = Console(stderr=err)
+    if console.is_terminal:
+        console.print(Markdown(text))
+    else:
+        click.echo(text, err=err)
+
+
+async def _set(operator: Operator, words: tuple[str, ...]) -> dict[str, Any]:
+    """`--set key=value` words as arguments, by the schema of `train`."""
+    from agents.commands.call import parse_arguments
+
+    if not words:
+        return {}
+    return parse_arguments(words, {**await operator.schema("train"), "required": []})

@@ -1,0 +1,114 @@
+"""Which runs a request means: those whose names it writes, else the latest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import ToolCall
+from langchain_core.tools import BaseTool
+from typing_extensions import TypedDict
+
+from graphs.tool_calls import result_of
+from graphs.tool_rules import ruled_arguments
+from graphs.training_settings import repo_in, settings_in
+
+_FINAL = {"delete_run", "push", "merge"}  # a name that nobody knows must not become another run
+_QUOTED = re.compile(r"[\"“'‘`]([\w-]+)[\"”'’`]")
+_NAME_BEFORE = re.compile(
+    r"\b(?:run|adapter|model|delete|remove|erase|push|upload|merge)\s+(?:the )?"
+    r"(?:run |adapter |model )?(?P<name>[A-Za-z][\w-]*)",
+    re.IGNORECASE,
+)
+_NAME_AFTER = re.compile(
+    r"(?<![\w./-])(?P<name>[A-Za-z][\w-]*)\s*(?:실행|런|어댑터|모델|학습)?(?:을|를|은|는|의)?\s*"
+    r"(?:실행|런|어댑터|모델|학습)?(?:을|를)?\s*(?:지워|삭제|제거|없애|합쳐|병합|올려|업로드)"
+)
+_KIND = re.compile(r"(?<![a-z0-9])(?:q8_0|bf16|f16|f32)(?![a-z0-9])", re.IGNORECASE)
+_NO_NAMES = re.compile(
+    r"(?:the|my|a|an|it|its|this|that|these|those|last|latest|newest|current|all|run|runs|job|jobs"
+    r"|training|adapter|adapters|model|models|lora|gguf|merge|merged|into|with|to|and|from|hub)",
+    re.IGNORECASE,
+)
+
+
+class Known(TypedDict):
+    """A run by its two names, and what kind of job it is."""
+
+    run: str
+    name: str
+    kind: str
+
+
+class Runs:
+    """The runs that there are, the newest first, as of the last `refresh`."""
+
+    def __init__(self, tools: Mapping[str, BaseTool]) -> None:
+        self._tools = tools
+        self.known: Sequence[Known] = ()
+
+    async def refresh(self) -> None:
+        """Ask the server, quietly: this is no step that the user asked for."""
+        call = ToolCall(name="runs", args={}, id="call_runs", type="tool_call")
+        message = await self._tools["runs"].ainvoke(call)
+        result = result_of(message)
+        self.known = result["result"] if isinstance(result, dict) else ()
+
+    def settle(self, tool: str, names: Collection[str], request: str) -> dict[str, Any]:
+        """The arguments of a tool that the request settles."""
+        found = ruled_arguments(tool, request)
+        if tool in ("train", "estimate"):
+            return found | settings_in(request, self._tools[tool].args)  # also what no model sees
+        if "data" in names:
+            found |= settings_in(request, names)
+        if "runs" in names:
+            named = self.named_in(request) or self._latest()[:2]
+            return found | ({"runs": named} if len(named) > 1 else {})
+        if "run" in names and (run := self._one(tool, request)):
+            found["run"] = run
+        if tool == "merge":
+            found |= settings_in(request, {"name"})
+        if tool == "export" and (kind := _KIND.search(request)):
+            found["kind"] = kind[0].lower()
+        if "repo" in names and (repo := repo_in(request)):
+            found["repo"] = repo
+        return found
+
+    def named_in(self, request: str) -> list[str]:
+        """The known runs that the request names, in its order."""
+        places: dict[str, int] = {}
+        for one in self.known:
+            for written in (one["run"], one["name"]):
+                # A Korean particle follows without a space, so no \b.
+                match = re.search(rf"(?<![\w-]){re.escape(written)}(?![A-Za-z0-9_-])", request)
+                if written and match:
+                    places.setdefault(
+                        one["run"] if written == one["run"] else written, match.start()
+                    )
+        return sorted(places, key=places.__getitem__)
+
+    def _one(self, tool: str, request: str) -> str | None:
+        if named := self.named_in(request):
+            return named[0]
+        if tool in _FINAL and (unknown := _unknown(request)):
+            return unknown  # the server says which ones there are
+        if tool in _FINAL:
+            return next(iter(self._latest()), None)
+        return None  # the server's default: the latest
+
+    def _latest(self) -> list[str]:
+        """The names of the training runs, the newest first, each once."""
+        return list(
+            dict.fromkeys(r["name"] or r["run"] for r in self.known if r["kind"] == "train")
+        )
+
+
+def _unknown(request: str) -> str | None:
+    """What stands where a run's name stands, though there is no such run."""
+    for pattern in (_QUOTED, _NAME_BEFORE, _NAME_AFTER):
+        for match in pattern.finditer(request):
+            name = match[1] if pattern is _QUOTED else match["name"]
+            if not _NO_NAMES.fullmatch(name):
+                return name
+    return None
