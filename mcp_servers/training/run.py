@@ -73,7 +73,7 @@ def _prepare(worker: jobs.Worker, settings: Settings) -> None:
     base = bases.resolve(
         spec["base"],
         lambda share, message: worker.step(0, 0, f"{message} ({share:.0%})"),
-        pickled=spec.get("pickled", False),
+        pickled=settings.allow_pickle,
     )
     passport, path = bases.passport(base), folder / "passport.json"
     if not path.exists():
@@ -116,7 +116,7 @@ def fit(folder: Path, settings: Settings, worker: jobs.Worker | None) -> dict[st
 
     methods.quiet()
     torch_runtime.seed(settings.seed)
-    base = bases.resolve(spec["base"], pickled=spec.get("pickled", False))
+    base = bases.resolve(spec["base"], pickled=settings.allow_pickle)
     tokenizer = bases.load_tokenizer(base)
     rows = dataset.kept(folder)
     tell("encoding the rows")
