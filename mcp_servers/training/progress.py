@@ -62,7 +62,7 @@ class Progress(TrainerCallback):
             control.should_training_stop = True
             control.should_evaluate = False
             control.should_save = self.stopped == "pause"
-        if time.monotonic() - self._reported >= _REPORT_SECONDS:
+        if self.stopped or time.monotonic() - self._reported >= _REPORT_SECONDS:
             self._report(state, "training")
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

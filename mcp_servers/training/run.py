@@ -16,6 +16,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from mcp_servers.training import settings as options
 from mcp_servers.training.settings import Settings
 
 MODULE = "mcp_servers.training.run"
+_PATIENCE = 20.0  # seconds that a process which said "paused" may take to be gone
 _PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "bitsandbytes")
 
 
@@ -55,10 +57,17 @@ def train(worker: jobs.Worker) -> dict[str, Any]:
 def _only_one(folder: Path) -> None:
     """Hold the folder's lock for as long as this process, or the launcher it becomes, lives."""
     lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise EngineError("This run is running already. Cancel it before you resume it.") from None
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError:
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    "This run is running already. Cancel it before you resume it."
+                ) from None
+            time.sleep(0.1)
     os.set_inheritable(lock, True)
 
 
@@ -73,7 +82,7 @@ def _prepare(worker: jobs.Worker, settings: Settings) -> None:
     base = bases.resolve(
         spec["base"],
         lambda share, message: worker.step(0, 0, f"{message} ({share:.0%})"),
-        pickled=spec.get("pickled", False),
+        pickled=settings.allow_pickle,
     )
     passport, path = bases.passport(base), folder / "passport.json"
     if not path.exists():
@@ -116,7 +125,7 @@ def fit(folder: Path, settings: Settings, worker: jobs.Worker | None) -> dict[st
 
     methods.quiet()
     torch_runtime.seed(settings.seed)
-    base = bases.resolve(spec["base"], pickled=spec.get("pickled", False))
+    base = bases.resolve(spec["base"], pickled=settings.allow_pickle)
     tokenizer = bases.load_tokenizer(base)
     rows = dataset.kept(folder)
     tell("encoding the rows")

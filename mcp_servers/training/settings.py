@@ -55,6 +55,10 @@ class Settings(BaseModel):
 
     method: Method
 
+    allow_pickle: bool = Field(
+        False, description="Load a base's pickled weights, which can run any code"
+    )
+
     # What is learnt from (9.5, 10.5, 10.9)
     template: Template = Field("auto", description="How rows become text: the base's own, or ours")
     max_length: int = Field(512, ge=8, description="Tokens of a row; longer ones are cut")
