@@ -26,6 +26,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field
 
 from agents import llama
+from agents.circles import goes_in_circles
 from agents.constrained import ReplyReader, describe_tools, reply_schema
 from agents.fitting import ChatMessage, fit
 from mcp_servers import weights
@@ -232,12 +233,19 @@ class EmbeddedChatModel(BaseChatModel):
         cancelled: threading.Event,
     ) -> None:
         """Run the completion in a thread of its own; chunks, an error, then the end mark."""
+        said = ""
 
         def receive(chunk: dict[str, Any]) -> bool:
+            nonlocal said
             if "prompt_progress" in chunk:
                 step = chunk["prompt_progress"]
                 self.progress("read", step["processed"], step["total"])
             put(chunk)
+            if not options.get("tools"):
+                said += "".join(map(_text_of, chunk.get("choices", [])))
+            if goes_in_circles(said):
+                put({"choices": [{"text": "", "finish_reason": "repetition"}]})
+                return True
             return cancelled.is_set()
 
         def work() -> None:
@@ -296,8 +304,7 @@ class _ChunkReader:
 
     def read(self, chunk: dict[str, Any]) -> Iterator[ChatGenerationChunk]:
         for choice in chunk.get("choices", []):
-            # A rendered prompt is completed with texts, a chat with deltas.
-            text = choice["text"] if "text" in choice else choice["delta"].get("content") or ""
+            text = _text_of(choice)
             if self._reply:
                 text = self._reply.feed(text)
             if text:
@@ -321,6 +328,11 @@ class _ChunkReader:
             response_metadata={"finish_reason": reason},
         )
         return ChatGenerationChunk(message=message)
+
+
+def _text_of(choice: dict[str, Any]) -> str:
+    """A rendered prompt is completed with texts, a chat with deltas."""
+    return choice["text"] if "text" in choice else choice["delta"].get("content") or ""
 
 
 def _to_chat(messages: Sequence[BaseMessage], tools: Sequence[dict[str, Any]]) -> list[ChatMessage]:

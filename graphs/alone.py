@@ -26,7 +26,10 @@ def alone_or(adapted: Callable[[], BaseChatModel | None], otherwise: Specialist)
             return await otherwise(state)
         request = request_of(state)
         reply = await model.ainvoke([HumanMessage(request)])
-        text = str(reply.text).strip() or say("adapter_silent", language_of(request))
+        language = language_of(request)
+        text = str(reply.text).strip() or say("adapter_silent", language)
+        if reply.response_metadata.get("finish_reason") == "repetition":
+            text += f"\n\n> {say('adapter_circles', language)}"
         return {"messages": [answer_message(text, [reply])], "steps": [], "artifacts": []}
 
     return answer
