@@ -16,6 +16,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from mcp_servers.training import settings as options
 from mcp_servers.training.settings import Settings
 
 MODULE = "mcp_servers.training.run"
+_ENDING = 15.0  # seconds that a process may take to end once it has said that it is paused
 _PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "bitsandbytes")
 
 
@@ -53,12 +55,22 @@ def train(worker: jobs.Worker) -> dict[str, Any]:
 
 
 def _only_one(folder: Path) -> None:
-    """Hold the folder's lock for as long as this process, or the launcher it becomes, lives."""
+    """Hold the folder's lock for as long as this process, or the launcher it becomes, lives.
+
+    A run that was paused a moment ago says so before its process has ended: that is waited for.
+    """
     lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise EngineError("This run is running already. Cancel it before you resume it.") from None
+    deadline = time.monotonic() + _ENDING
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError:
+            if time.monotonic() > deadline:
+                raise EngineError(
+                    "This run is running already. Cancel it before you resume it."
+                ) from None
+            time.sleep(0.1)
     os.set_inheritable(lock, True)
 
 

@@ -1,0 +1,68 @@
+"""Resuming: runs killed with -9 at random moments end as an undisturbed one does.
+
+Each run is killed once, somewhere between its start and the time at which the undisturbed one
+ended, loading and saving included, and then resumed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+from evals.training_runs import data, ended, own_home, result, start
+from mcp_servers import jobs
+from mcp_servers.training import runs, starting
+from mcp_servers.training.results import RunState
+
+_STEPS = 20
+_NOISE = 0.01  # of the last loss; on one machine the difference is that of rounding
+
+
+def main(model: str, limit: int | None) -> bool:
+    """`limit` is how many runs are killed, by default ten; True if all end alike."""
+    files = data()
+    if not files:
+        return False
+    moments = random.Random(0)
+    alike = 0
+    kills = limit or 10
+    settings = {"max_steps": _STEPS, "batch_size": 2, "save_steps": 4, "logging_steps": 1}
+    with own_home():
+        began = time.monotonic()
+        undisturbed = start(files, **settings)
+        wanted = result(undisturbed)
+        whole = time.monotonic() - began
+        print(f"undisturbed: {wanted['steps']} steps, loss {wanted['loss']:.5f}, {whole:.0f} s")
+        for number in range(1, kills + 1):
+            state = start(files, **settings)
+            moment = moments.uniform(0.5, whole * 0.97)
+            deadline = time.monotonic() + moment
+            while time.monotonic() < deadline and _running(state):
+                time.sleep(0.02)
+            reached = runs.state(Path(state["folder"]))["step"]
+            killed = _running(state)
+            if killed:
+                os.kill(jobs.state(state["run"])["pid"], signal.SIGKILL)
+                ended(state)
+                starting.resume(state["run"])
+            found = result(state)
+            same = (
+                found["steps"] == wanted["steps"]
+                and abs(found["loss"] - wanted["loss"]) <= _NOISE * wanted["loss"]
+            )
+            alike += same and killed
+            print(
+                f"{number}: {'killed' if killed else 'had ended'} after {moment:.1f} s at step "
+                f"{reached}; {found['steps']} steps, loss {found['loss']:.5f}",
+                flush=True,
+            )
+    print(f"{alike}/{kills} end with as many steps and the same loss within {_NOISE:.0%}")
+    return alike == kills
+
+
+def _running(state: RunState) -> bool:
+    """Whether the job still runs."""
+    return runs.state(Path(state["folder"]))["status"] == "running"
