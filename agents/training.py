@@ -129,7 +129,8 @@ async def start(
         if not yes:
             settings = await operator.agreed(settings)
         state = await operator.call("train", **settings)
-        click.echo(f"Started {state['name']} ({state['run']}).", err=True)
+        hint = "" if watch else f" Follow it: dure train watch {state['name']}"
+        click.echo(f"Started {state['name']} ({state['run']}).{hint}", err=True)
         return await operator.follow(state) if watch else state
 
 
