@@ -78,7 +78,11 @@ def check(adapter: Adapter, chosen: ChosenModel) -> None:
     """
     from agents.embedded import EmbeddedChatModel
 
-    change = f"Change the model first: /model {_spec(adapter)}, then /adapter {adapter.name}."
+    base = _spec(adapter)
+    change = (
+        f"Change the model first: /model {base}, then /adapter {adapter.name} "
+        f"(outside the chat: --model {base} --adapter {adapter.name})."
+    )
     model = chosen.model
     if not isinstance(model, EmbeddedChatModel):
         raise UsageError(

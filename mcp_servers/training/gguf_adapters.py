@@ -179,6 +179,9 @@ def _scaling(config: dict[str, Any], module: str, rank: int) -> float:
     """What PEFT multiplies this module's B A with."""
     alpha = float(config["lora_alpha"])
     if patterns := config.get("alpha_pattern"):
+        from mcp_servers.torch_runtime import torch as torch  # before peft
+
+        # isort: split
         from peft.utils.other import get_pattern_key
 
         alpha = float(patterns.get(get_pattern_key(list(patterns), module), alpha))

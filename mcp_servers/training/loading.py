@@ -31,7 +31,8 @@ def finished(run: str) -> Finished:
     result = runs.published(folder)
     if result is None:
         raise EngineError(f"What {run} published is gone. Name another run.")
-    base = bases.resolve(spec["base"], pickled=spec.get("pickled", False))
+    settings = options.of(spec["method"], spec["settings"])
+    base = bases.resolve(spec["base"], pickled=settings.allow_pickle)
     written = json.loads((result / "passport.json").read_text(encoding="utf-8"))
     now = bases.passport(base)
     wrong = [key for key, value in now.items() if written.get(key) != value]
@@ -40,7 +41,7 @@ def finished(run: str) -> Finished:
             f"{base.name} is not what {result.name} was trained on ({', '.join(wrong)} differ). "
             "Train again."
         )
-    return Finished(folder, options.of(spec["method"], spec["settings"]), base, result)
+    return Finished(folder, settings, base, result)
 
 
 def labels_of(one: Finished) -> list[str]:

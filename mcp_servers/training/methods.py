@@ -11,6 +11,7 @@ scales are offered instead (`bitfit_terms="norm"`).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -100,6 +101,17 @@ def _need_bitsandbytes(where: str) -> None:
             f"bitsandbytes cannot quantise on {where}, only on {', '.join(sorted(supported))}. "
             "Leave quantize out."
         )
+
+
+def quiet() -> None:
+    """No telemetry, no bars in the log, no forked tokenizers."""
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    import datasets
+    from transformers.utils import logging
+
+    datasets.disable_progress_bars()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def load_model(base: Base, settings: Settings, labels: Sequence[str] = ()) -> Any:

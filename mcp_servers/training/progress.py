@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from transformers import TrainerCallback
-
 from mcp_servers.jobs import Worker
 from mcp_servers.torch_runtime import torch
 from mcp_servers.training.runs import lines_of
+
+# isort: split
+from transformers import TrainerCallback
 
 _REPORT_SECONDS = 0.3  # at most this often: a step on a GPU may take milliseconds
 _RENAMED = {"num_tokens": "tokens", "num_input_tokens_seen": "tokens", "grad_norm": "gradient_norm"}
@@ -61,7 +62,7 @@ class Progress(TrainerCallback):
             control.should_training_stop = True
             control.should_evaluate = False
             control.should_save = self.stopped == "pause"
-        if time.monotonic() - self._reported >= _REPORT_SECONDS:
+        if self.stopped or time.monotonic() - self._reported >= _REPORT_SECONDS:
             self._report(state, "training")
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -28,7 +28,7 @@ from mcp_servers.training import settings as options
 from mcp_servers.training.settings import Settings
 
 MODULE = "mcp_servers.training.run"
-_ENDING = 15.0  # seconds that a process may take to end once it has said that it is paused
+_PATIENCE = 20.0  # seconds that a process which said "paused" may take to be gone
 _PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "bitsandbytes")
 
 
@@ -55,12 +55,9 @@ def train(worker: jobs.Worker) -> dict[str, Any]:
 
 
 def _only_one(folder: Path) -> None:
-    """Hold the folder's lock for as long as this process, or the launcher it becomes, lives.
-
-    A run that was paused a moment ago says so before its process has ended: that is waited for.
-    """
+    """Hold the folder's lock for as long as this process, or the launcher it becomes, lives."""
     lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-    deadline = time.monotonic() + _ENDING
+    deadline = time.monotonic() + _PATIENCE
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -85,7 +82,7 @@ def _prepare(worker: jobs.Worker, settings: Settings) -> None:
     base = bases.resolve(
         spec["base"],
         lambda share, message: worker.step(0, 0, f"{message} ({share:.0%})"),
-        pickled=spec.get("pickled", False),
+        pickled=settings.allow_pickle,
     )
     passport, path = bases.passport(base), folder / "passport.json"
     if not path.exists():
@@ -126,9 +123,9 @@ def fit(folder: Path, settings: Settings, worker: jobs.Worker | None) -> dict[st
     from mcp_servers.training import bases, dataset, methods, publishing, trainers
     from mcp_servers.training.progress import Progress
 
-    _quiet()
+    methods.quiet()
     torch_runtime.seed(settings.seed)
-    base = bases.resolve(spec["base"], pickled=spec.get("pickled", False))
+    base = bases.resolve(spec["base"], pickled=settings.allow_pickle)
     tokenizer = bases.load_tokenizer(base)
     rows = dataset.kept(folder)
     tell("encoding the rows")
@@ -162,17 +159,6 @@ def fit(folder: Path, settings: Settings, worker: jobs.Worker | None) -> dict[st
     return publishing.finish(
         trainer, folder, spec, settings, base, tokenizer, trainable, examples, worker is not None
     )
-
-
-def _quiet() -> None:
-    """No telemetry, no bars in the log, no forked tokenizers."""
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    import datasets
-    from transformers.utils import logging
-
-    datasets.disable_progress_bars()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def main() -> None:

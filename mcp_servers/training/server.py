@@ -5,16 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 from mcp.server.fastmcp import Context
 from mcp.types import CallToolResult, ImageContent, TextContent
 from pydantic import Field
 
-from mcp_servers.roots import allowed_path
 from mcp_servers.serving import Engine, run, tool
-from mcp_servers.training import comparing, curves, inspection, starting
+from mcp_servers.training import bases, comparing, curves, inspection, starting
 from mcp_servers.training import data as data_names
 from mcp_servers.training import runs as states
 from mcp_servers.training.inspection import Inspection
@@ -55,7 +53,11 @@ def inspect_dataset(
 ) -> Inspection:
     """Count, measure and check rows before training: lengths, duplicates, bad rows by line."""
     return inspection.inspect(
-        data_names.allowed(data, context), _base(base, context), template, max_length, loss_on
+        data_names.allowed(data, context),
+        bases.allowed(base, context),
+        template,
+        max_length,
+        loss_on,
     )
 
 
@@ -73,7 +75,7 @@ def estimate(
     from mcp_servers.training import estimating
 
     names = data_names.allowed(data, context)
-    return estimating.estimate(names, _base(base, context), method, settings, probe=probe)
+    return estimating.estimate(names, bases.allowed(base, context), method, settings, probe=probe)
 
 
 @tool("Train a model", read_only=False, destructive=True)
@@ -93,7 +95,7 @@ def train(
 ) -> RunState:
     """Start fine-tuning a base on rows. Answers at once; ask status how far it is."""
     names = data_names.allowed(data, context)
-    return starting.train(names, _base(base, context), method, name, weights, settings)
+    return starting.train(names, bases.allowed(base, context), method, name, weights, settings)
 
 
 @tool("State of a run")
@@ -207,13 +209,6 @@ def push(
 ) -> RunState:
     """Upload an adapter or a model to a model hub. Only when the user asks for it by name."""
     return starting.follow_up("push", run, {"repo": repo, "private": private})
-
-
-def _base(name: str, context: Context[Any, Any, Any]) -> str:
-    """A folder's whole path, if it may be read; other names as they are."""
-    if Path(name).expanduser().is_dir():
-        return str(allowed_path(name, context))
-    return name
 
 
 def _with_picture(result: Mapping[str, Any], png: bytes) -> CallToolResult:

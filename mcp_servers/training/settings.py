@@ -55,6 +55,10 @@ class Settings(BaseModel):
 
     method: Method
 
+    allow_pickle: bool = Field(
+        False, description="Load a base's pickled weights, which can run any code"
+    )
+
     # What is learnt from (9.5, 10.5, 10.9)
     template: Template = Field("auto", description="How rows become text: the base's own, or ours")
     max_length: int = Field(512, ge=8, description="Tokens of a row; longer ones are cut")
@@ -67,7 +71,9 @@ class Settings(BaseModel):
     max_steps: int | None = Field(None, ge=1, description="Stop after so many steps, not epochs")
     batch_size: _Positive = Field(4, description="Rows of a step on each process")
     gradient_accumulation: _Positive = Field(1, description="Batches gathered before a step")
-    learning_rate: float = Field(2e-4, gt=0, le=1, description="Its peak")
+    learning_rate: float = Field(
+        1e-3, gt=0, le=1, description="Its peak; 2e-4 for LoRA on billions"
+    )
     scheduler: Literal[
         "linear",
         "cosine",
@@ -174,8 +180,9 @@ class Settings(BaseModel):
         return self
 
 
-# Beside the model's own defaults. Adapters bear, and need, a higher rate than whole models
-# (9.6.6: 2e-4 to 5e-4 for LoRA); a few soft tokens need a much higher one still.
+# Beside the model's own defaults. Adapters bear, and need, a higher rate than whole models; a few
+# soft tokens need a much higher one still. 9.6.6 gives 2e-4 to 5e-4 for LoRA on billions of
+# parameters; bases of a tenth of that learn little at such rates in a few epochs.
 _BY_METHOD: dict[Method, dict[str, Any]] = {
     "lora": {},
     "full": {"learning_rate": 2e-5, "save_steps": 0.25},

@@ -67,6 +67,20 @@ def _wait_for_all() -> None:
         torch.distributed.barrier()
 
 
+def score_counted_tokens_alone() -> None:
+    """Have trl's loss pass over the tokens that do not count on a processor too.
+
+    trl 1.16 does so where Triton runs, and elsewhere puts every position through the head, for
+    compilers that want fixed shapes. A processor does not mind, and two thirds of a question and
+    answer's tokens are the question's. The losses are the same; a trl without this switch is left
+    as it is.
+    """
+    from trl.trainer import utils
+
+    if device().type == "cpu" and hasattr(utils, "_use_triton"):
+        utils._use_triton = lambda where: where.type in ("cpu", "cuda", "xpu")
+
+
 def arguments(settings: Settings, folder: Path, held_out: bool) -> dict[str, Any]:
     """What transformers' `TrainingArguments` calls our settings (chapter 10.10)."""
     number = precision(settings)
@@ -127,6 +141,7 @@ def sft(
     class Trainer(WholeCheckpoints, SFTTrainer):
         pass
 
+    score_counted_tokens_alone()
     config = SFTConfig(
         **arguments(settings, folder, bool(held_out)),
         max_length=settings.max_length,

@@ -19,7 +19,7 @@ from agents.adapted import adapted
 from agents.chat_template import ChatTemplate
 from agents.embedded import EmbeddedChatModel
 from agents.errors import DureError, UsageError
-from agents.models import ChosenModel, choose
+from agents.models import ChosenModel, choose, made_here
 from agents.settings import load_settings
 from mcp_servers import weights
 from mcp_servers.training.bases import Base
@@ -81,7 +81,7 @@ class TestPassport:
 
     def test_another_model_is_refused_with_what_to_do(self, tmp_path: Path) -> None:
         publish(tmp_path, "faq")
-        change = r"Change the model first: /model embedded:tiny, then /adapter faq\."
+        change = r"Change the model first: /model embedded:tiny, then /adapter faq "
         with pytest.raises(UsageError, match=rf"trained on embedded:tiny, and embedded .*{change}"):
             adapters.check(adapters.find("faq", tmp_path), embedded(tmp_path, "embedded"))
         other: Any = object()
@@ -139,6 +139,37 @@ class TestTemplate:
         assert ChatTemplate(gemma, eos_token="</s>").end_of_turn() == "<end_of_turn>"
         assert ChatTemplate("{{ messages[-1]['content'] }}").end_of_turn() == ""
 
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("name", "end"),
+        [
+            ("gemma", "<end_of_turn>"),
+            ("llama3", "<|eot_id|>"),
+            ("chatml", "<|im_end|>"),
+            ("plain", ""),
+        ],
+    )
+    def test_every_template_of_training_is_rendered_as_training_renders_it(
+        self, name: str, end: str
+    ) -> None:
+        from tokenizers import Tokenizer
+        from tokenizers.models import BPE
+        from transformers import PreTrainedTokenizerFast
+
+        from mcp_servers.training import templates
+
+        backend = Tokenizer(BPE({"a": 0, "</s>": 1}, []))
+        kind: Any = PreTrainedTokenizerFast
+        tokenizer = kind(tokenizer_object=backend, eos_token="</s>")
+        tokenizer.chat_template = templates.chat_template(tokenizer, name)  # type: ignore[arg-type]
+        ours = ChatTemplate(tokenizer.chat_template, eos_token="</s>")
+        system = {"role": "system", "content": "Be  brief. "}
+        turns = [{"role": "user", "content": " 두레?\n"}, {"role": "assistant", "content": "a"}]
+        for said in ([turns[0]], [system, *turns, turns[0]]):
+            meant = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
+            assert ours.prompt(said) == meant
+        assert ours.end_of_turn() == end
+
     def test_a_broken_template_and_one_that_reaches_out_are_refused(self) -> None:
         said = [{"role": "user", "content": "x"}]
         for source in (
@@ -174,6 +205,8 @@ class TestFiles:
         model = choose(load_settings(model="gguf:mine")).model
         assert isinstance(model, EmbeddedChatModel)
         assert model.file == dure_home / "models" / "mine.gguf"
+        (dure_home / "models" / weights.find("embedded").filename).touch()
+        assert made_here(dure_home) == ["gguf:mine"]
         with pytest.raises(UsageError, match=r"made here \(gguf:mine\)"):
             choose(load_settings(model="gguf:yours"))
 
@@ -327,7 +360,7 @@ class TestChat:
 
     def test_a_mismatch_offers_the_model_to_change_to(self, toy: Dure) -> None:
         done = toy("chat", stdin="/adapter alpha\n", DURE_MODEL="embedded:small")
-        assert "Change the model first: /model embedded:tiny, then /adapter alpha." in done.stdout
+        assert "Change the model first: /model embedded:tiny, then /adapter alpha " in done.stdout
 
 
 @pytest.mark.slow

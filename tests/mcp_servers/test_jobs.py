@@ -163,3 +163,33 @@ def test_an_unknown_job_is_refused(job: str, own_home: Path) -> None:
         jobs.state(job)
     with pytest.raises(EngineError, match=r"no job|not a job id"):
         jobs.cancel(job)
+
+
+def test_a_paused_job_goes_on_from_where_it_was() -> None:
+    job = jobs.start("count", COUNTING, {"total": 200, "pause": 0.005})["job"]
+    eventually(lambda: running(job), what="the first step")
+    jobs.pause(job)
+    state = eventually(lambda: ended(job), what="the pause")
+    assert state["status"] == "paused"
+    assert 0 < state["done"] < 200
+    again = jobs.resume(job, COUNTING)
+    assert again["status"] == "running"
+    assert again["job"] == job
+    state = eventually(lambda: ended(job), what="the job's end")
+    assert state["status"] == "done"
+    assert state["result"] == {"counted": 200}
+
+
+def test_a_killed_job_can_be_resumed_and_a_running_or_done_one_cannot() -> None:
+    job = jobs.start("count", COUNTING, LONG)["job"]
+    with pytest.raises(EngineError, match=r"is running\. Only a job that stopped"):
+        jobs.resume(job, COUNTING)
+    eventually(lambda: running(job), what="the first step")
+    os.kill(jobs.state(job)["pid"], signal.SIGKILL)
+    eventually(lambda: ended(job), what="the death to be noticed")
+    resumed = jobs.resume(job, COUNTING)
+    eventually(lambda: running(job), what="the first step again")
+    assert jobs.state(job)["pid"] == resumed["pid"]
+    jobs.cancel(job)
+    state = eventually(lambda: ended(job), what="the cancel")
+    assert state["status"] == "cancelled"

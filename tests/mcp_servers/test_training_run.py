@@ -170,8 +170,12 @@ def test_a_base_that_changed_or_is_gone_is_refused_at_resume(
         run.train(jobs.Worker(folder))
 
 
-def test_it_does_not_run_twice_at_once(base: Path, rows: Path, dure_home: Path) -> None:
+def test_it_does_not_run_twice_at_once(
+    base: Path, rows: Path, dure_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mcp_servers.training import run
+
+    monkeypatch.setattr(run, "_PATIENCE", 0.2)
 
     folder = prepared(rows, base, max_steps=2)
     run._only_one(folder)

@@ -215,7 +215,7 @@ async def test_a_job_starts_in_less_than_a_second_and_a_cancel_ends_it(
     assert time.perf_counter() - began < 1
     assert state["status"] == "running"
     folder = Path(state["folder"])
-    eventually(lambda: runs.figures(folder) or jobs.state(folder.name)["error"], 60)
+    eventually(lambda: "loss" in runs.figures(folder) or jobs.state(folder.name)["error"], 60)
     began = time.perf_counter()
     told = runs.state(folder)
     assert time.perf_counter() - began < 0.1

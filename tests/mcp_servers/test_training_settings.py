@@ -93,7 +93,7 @@ def test_tools_take_every_setting_and_show_its_default(tool: object) -> None:
     assert set(Settings.model_fields) <= set(parameters)
     assert "settings" not in parameters
     (told,) = parameters["learning_rate"].annotation.__metadata__
-    assert "0.0002" in told.description
+    assert "default 0.001" in told.description
     assert "full 2e-05" in told.description
 
 
