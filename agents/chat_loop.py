@@ -130,7 +130,7 @@ class Chat:
         question = say("approve", self.language, call=f"{call['name']}({arguments})")
         if "preview" in call:
             self.show(call["preview"])
-            question = say("approve_training", self.language)
+            question = say("approve_training", call["language"])
         asked: PromptSession[str] = PromptSession()
         while True:
             said = (await asked.prompt_async(question)).strip()

@@ -58,11 +58,12 @@ def progress_line(state: Mapping[str, Any], language: Language) -> str:
     korean = language == "ko"
     parts = []
     if steps := state["steps"]:
-        share = min(1.0, state["step"] / steps)
+        step = _step(state)
+        share = min(1.0, step / steps)
         filled = round(share * _BAR)
         bar = "█" * filled + "░" * (_BAR - filled)
         parts.append(f"{bar} {share:.0%}")
-        parts.append(f"{state['step']}/{steps} 단계" if korean else f"step {state['step']}/{steps}")
+        parts.append(f"{step}/{steps} 단계" if korean else f"step {step}/{steps}")
     elif state["status"] == "running":
         parts.append(str(state["message"]))
     if state["loss"] is not None:
@@ -78,6 +79,11 @@ def progress_line(state: Mapping[str, Any], language: Language) -> str:
             told = duration(left, language)
             parts.append(f"{told} 남음" if korean else f"{told} left")
     return " · ".join(parts)
+
+
+def _step(state: Mapping[str, Any]) -> int:
+    """The step that a run is at. One that is done has done all: its last ones are not all told."""
+    return int(state["steps"] if state["status"] == "done" else state["step"])
 
 
 def preview(
@@ -220,7 +226,8 @@ def _learnt(result: Any, state: Any, language: Language) -> str:
         if path := result.get(key):
             lines.append(f"- {ko if korean else en}: `{path}`")
     lines += _noted(result.get("notes", []))
-    key = "use_adapter" if result.get("gguf") else "use_elsewhere"
+    here = result.get("gguf") and str(state["base"]).startswith("embedded")
+    key = "use_adapter" if here else "use_elsewhere"
     told = say(key, language, name=state["name"], base=state["base"])
     return "\n".join([*lines, "", told])
 
@@ -277,7 +284,7 @@ def _runs(result: Any, language: Language) -> str:
         loss = "-" if row["loss"] is None else f"{row['loss']:.4g}"
         kind = _KINDS.get(row["kind"], {}).get(language, row["kind"])
         status = _STATES.get(row["status"], {}).get(language, row["status"])
-        steps = f"{row['step']}/{row['steps']}"
+        steps = f"{_step(row)}/{row['steps']}"
         cells = (row["name"] or row["run"], kind, status, row["base"], row["method"], steps, loss)
         lines.append(" | ".join(cells))
     return "\n".join(lines)

@@ -272,7 +272,7 @@ def _config(thread: str) -> dict[str, Any]:
 def _paths_in(request: str) -> list[Path]:
     """Existing files and folders that the user names: naming one allows it."""
     found = []
-    for word in request.replace('"', " ").replace("'", " ").replace("`", " ").split():
+    for word in re.split(r"[\s\"'`=]+", request):
         if "/" in word or "." in word:
             path = _existing(word.rstrip(".,;:!?)"))
             if path and path.resolve() != Path("/"):

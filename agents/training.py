@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,9 +30,12 @@ class Operator:
 
     async def call(self, tool: str, **arguments: Any) -> Any:
         """A tool's structured result; arguments that are None are left to their defaults."""
+        from agents.pool import existing_path
+
         given = {name: value for name, value in arguments.items() if value is not None}
-        for item in given.get("data", ()):
-            await self._pool.allow(Path(item))
+        for item in (*given.get("data", ()), given.get("base", "")):
+            if item and (path := existing_path(item)):
+                await self._pool.allow(path)
         return structured(await self._pool.call("training", tool, given))
 
     async def schema(self, tool: str) -> dict[str, Any]:
@@ -127,7 +129,8 @@ async def start(
         if not yes:
             settings = await operator.agreed(settings)
         state = await operator.call("train", **settings)
-        click.echo(f"Started {state['name']} ({state['run']}).", err=True)
+        hint = "" if watch else f" Follow it: dure train watch {state['name']}"
+        click.echo(f"Started {state['name']} ({state['run']}).{hint}", err=True)
         return await operator.follow(state) if watch else state
 
 

@@ -97,7 +97,7 @@ def build_training(
         shown = preview(told, state["estimated"], settings, language)
         if note := state.get("note"):
             shown = f"{shown}\n\n> {note}"
-        request = {"name": "train", "args": settings, "preview": shown}
+        request = {"name": "train", "args": settings, "preview": shown, "language": language}
         decision = interrupt({"action_requests": [request]})["decisions"][0]
         edited: Training = {"agreed": settings}
         match decision["type"]:

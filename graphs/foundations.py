@@ -29,7 +29,8 @@ _AFTER_FOR = re.compile(
     re.IGNORECASE,
 )
 _TRANSLATE = re.compile(
-    r"^\s*translate\s+(?P<text>.+?)(?:\s+(?:with|using|by|into|to)\b.*)?$", re.I
+    r"^\s*translate\s+(?!with\b|using\b|by\b)(?P<text>.+?)(?:\s+(?:with|using|by|into|to)\b.*)?$",
+    re.I,
 )
 _NO_SENTENCE = re.compile(r"(?:this|that|the|my|a) ?(?:sentence|pair|one)?s?", re.IGNORECASE)
 _WORD_EN = re.compile(

@@ -12,9 +12,9 @@ _SUITES = {
     "indexing": "the whole indexing job against embedding alone",
     "retrieval": "nDCG@10 on KorQuAD and Cranfield, baselines beside it",
     "scale": "search over 100,000 passages: milliseconds, and the vector stores' trade-off",
+    "adapters": "greedy answers of a LoRA through llama.cpp against those through PEFT",
     "training": "LoRA on the quick base: what it learns, and its speed against a bare Trainer",
     "resuming": "training runs killed with -9 at random moments and resumed",
-    "adapters": "greedy answers of a LoRA through llama.cpp against those through PEFT",
     "documents": "questions about the lesson plan: answered, cited, refused",
 }
 

@@ -121,7 +121,7 @@ def test_word_neighbours_and_translations_are_shown_with_their_notes() -> None:
     assert "나는 사랑해 (-1.500)" in shown and "zebra" in shown
 
 
-@pytest.mark.parametrize("written", ["{}", "{}로", "{}으로 학습", "`{}`을"])
+@pytest.mark.parametrize("written", ["{}", "{}로", "{}으로 학습", "`{}`을", "data={}, x"])
 def test_a_file_is_allowed_though_a_particle_follows_it(
     written: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

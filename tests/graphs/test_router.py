@@ -70,6 +70,17 @@ async def test_a_rule_for_an_agent_that_is_not_there_is_passed_over() -> None:
     assert route["agent"] == "words"
 
 
+async def test_a_follow_up_goes_to_the_agent_that_answered_last_unless_another_is_clear() -> None:
+    follow_ups = [("more|words", "sums", "goes on with your sum")]
+    model = Guessing(chances={"chat": 0.98, "sums": 0.01, "words": 0.01})
+    examples = ExampleClassifier(EXAMPLES, bag_of_words)
+    asked = Router(AGENTS, RULES, examples, model, follow_ups)
+    assert (await asked.decide("and more", "sums"))["reason"] == "goes on with your sum"
+    assert (await asked.decide("and more", "words"))["stage"] == "model"
+    assert (await asked.decide("and more"))["stage"] == "model"
+    assert (await asked.decide("count the words", "sums"))["agent"] == "words"
+
+
 async def test_clear_similarity_to_the_examples_decides_without_the_model() -> None:
     model = Scripted(replies=[{"agent": "chat"}])
     route = await router(model).decide("count the words")
