@@ -43,6 +43,11 @@ class Operator:
         listed = (await self._pool.server("training").list_tools()).tools
         return next(each for each in listed if each.name == tool).inputSchema
 
+    async def asked(self, tool: str, settings: Mapping[str, Any]) -> Any:
+        """What a tool says to those of the settings that it takes."""
+        takes = (await self.schema(tool))["properties"]
+        return await self.call(tool, **{k: v for k, v in settings.items() if k in takes})
+
     async def agreed(self, settings: dict[str, Any]) -> dict[str, Any]:
         """The settings to which the user says yes, after a look at the data and an estimate.
 
@@ -97,12 +102,7 @@ class Operator:
         return state
 
     async def _looked(self, settings: Mapping[str, Any]) -> tuple[Any, Any]:
-        results = []
-        for tool in ("inspect_dataset", "estimate"):
-            takes = (await self.schema(tool))["properties"]
-            given = {name: value for name, value in settings.items() if name in takes}
-            results.append(await self.call(tool, **given))
-        return results[0], results[1]
+        return await self.asked("inspect_dataset", settings), await self.asked("estimate", settings)
 
 
 @asynccontextmanager
@@ -126,7 +126,9 @@ async def start(
     """Start a run after the user's yes; its state, the last one with `watch`."""
     async with opened() as operator:
         settings = {"data": list(data), **given, **await _set(operator, words)}
-        if not yes:
+        if yes:
+            await operator.asked("inspect_dataset", settings)  # refuses data that is not there
+        else:
             settings = await operator.agreed(settings)
         state = await operator.call("train", **settings)
         hint = "" if watch else f" Follow it: dure train watch {state['name']}"
