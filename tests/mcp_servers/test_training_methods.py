@@ -12,6 +12,7 @@ import pytest
 from mcp_servers.errors import EngineError
 from mcp_servers.training import settings as options
 from tests.mcp_servers.training_parts import (
+    judge_here,
     losses,
     make_base,
     run_here,
@@ -188,7 +189,13 @@ def test_quantising_is_refused_where_bitsandbytes_cannot(monkeypatch: pytest.Mon
         methods.check_machine(options.of("lora", {"quantize": "nf4"}))
 
 
-def test_a_classifier_learns_labels(base: Path, tmp_path: Path, dure_home: Path) -> None:
+def test_a_classifier_learns_labels_and_is_judged(
+    base: Path, tmp_path: Path, dure_home: Path
+) -> None:
+    base = shutil.copytree(base, tmp_path / "base")
+    config = json.loads((base / "config.json").read_text())
+    del config["pad_token_id"]  # as in the bases of the hub that were made to talk
+    (base / "config.json").write_text(json.dumps(config))
     data = write_jsonl(
         tmp_path / "labels.jsonl",
         [
@@ -204,6 +211,44 @@ def test_a_classifier_learns_labels(base: Path, tmp_path: Path, dure_home: Path)
 
     assert figures(folder)["eval_accuracy"] == 1.0
     assert result["eval_loss"] < result["eval_loss_before"]
+    judged = judge_here(folder, 2)
+    assert judged["held_out"]["after"] == {"rows": result["held_out_rows"], "accuracy": 1.0}
+    assert judged["seen"]["after"]["rows"] == 2
+
+
+def test_a_new_head_is_the_same_each_time(base: Path) -> None:
+    from mcp_servers.torch_runtime import seed, torch
+    from mcp_servers.training import bases, methods
+
+    heads = []
+    for before in (1, 2):
+        seed(before)
+        settings = options.of("lora", {"task_type": "SEQ_CLS"})
+        heads.append(methods.load_model(bases.resolve(str(base)), settings, ["a", "b"]).score)
+    assert torch.equal(heads[0].weight, heads[1].weight)
+
+
+def test_the_loss_is_that_of_all_held_out_rows_whatever_is_answered(
+    base: Path, rows: Path, dure_home: Path
+) -> None:
+    folder, result = run_here(rows, base, max_steps=2, dtype="fp32")
+    held_out = judge_here(folder, 1)["held_out"]
+    assert held_out["after"]["rows"] == result["held_out_rows"] > 1
+    assert held_out["after"]["answered"] == 1
+    assert held_out["before"]["loss"] == pytest.approx(result["eval_loss_before"], rel=0.02)
+    samples = json.loads((folder / "samples.json").read_text())
+    assert [sample["seen"] for sample in samples] == [False, True]
+
+
+def test_no_loss_is_told_where_no_token_counts(base: Path, rows: Path) -> None:
+    from mcp_servers.training import bases, data, judging
+
+    tokenizer = bases.load_tokenizer(bases.resolve(str(base)))
+    settings = options.of("lora", {"max_length": 8})
+    found = judging.loss(None, data.load([str(rows)]).rows, tokenizer, settings, lambda _: None)
+    assert found is None
+    told = judging.scores(found, [], 40)
+    assert told["loss"] is None and told["perplexity"] is None
 
 
 def test_preferences_are_learnt(base: Path, tmp_path: Path, dure_home: Path) -> None:
