@@ -8,6 +8,19 @@ from mcp_servers import jobs
 from mcp_servers.errors import EngineError
 
 
+def check(repo: str) -> None:
+    """Raise `EngineError` where this cannot be a repository's name; asks no hub."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils._validators import validate_repo_id
+
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as error:
+        raise EngineError(f"{repo!r} is not a repository: {error} Write owner/name.") from None
+    if "/" not in repo:
+        raise EngineError(f"{repo!r} does not say whose it is. Write owner/name.")
+
+
 def push(worker: jobs.Worker) -> dict[str, Any]:
     """Create the repository if need be and upload the published folder as it is."""
     repo, private = worker.spec["repo"], worker.spec["private"]
