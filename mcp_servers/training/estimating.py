@@ -60,7 +60,7 @@ def estimate(
     """What a run with these settings would take here. Raises `EngineError` as the run would."""
     settings = options.of(method, given)
     methods.check_machine(settings)
-    base = bases.resolve(base_name, pickled=settings.allow_pickle)
+    base = bases.resolve(base_name, pickled=settings.allow_pickle, described=True)
     tokenizer = bases.load_tokenizer(base)
     rows = data.of_shape(data.load(names, weights), *dataset.shapes(settings))
     train, held_out = data.split(rows, settings.test_size, settings.seed)
