@@ -122,6 +122,35 @@ def test_the_template_of_training_is_published(
     assert ("<start_of_turn>user" in prompt) == (template == "gemma")
 
 
+@pytest.mark.parametrize(
+    ("method", "given"), [("lora", {}), ("full", {}), ("prompt", {"prompt_text": "Be brief"})]
+)
+def test_what_is_pushed_says_nothing_of_this_machines_folders(
+    method: str, given: dict[str, Any], base: Path, rows: Path, tmp_path: Path, dure_home: Path
+) -> None:
+    from mcp_servers.training import pushing
+
+    _, result = run_here(rows, base, method, max_steps=1, **given)
+    published = Path(result["model" if method == "full" else "adapter"])
+    before = {path.name: path.read_bytes() for path in published.iterdir()}
+    assert any(str(base).encode() in content for content in before.values())
+    copy = pushing.shareable(published, tmp_path / "upload", str(base))
+    assert {path.name for path in copy.iterdir()} == before.keys()
+    for path in copy.iterdir():
+        for folder in (base, rows, dure_home):
+            assert str(folder.parent).encode() not in path.read_bytes(), path.name
+    assert {path.name: path.read_bytes() for path in published.iterdir()} == before
+    told = json.loads((copy / "run.json").read_text())
+    assert (told["base"], told["data"][0]["name"]) == (base.name, "rows.json")
+    if method != "full":
+        config = json.loads((copy / "adapter_config.json").read_text())
+        assert config["base_model_name_or_path"] == base.name
+        copy = pushing.shareable(published, tmp_path / "upload", "embedded:tiny")
+        config = json.loads((copy / "adapter_config.json").read_text())
+        assert config["base_model_name_or_path"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
+        assert json.loads((copy / "passport.json").read_text())["base"] == "embedded:tiny"
+
+
 def test_bitfit_trains_the_biases_alone(qwen: Path) -> None:
     found = attached(qwen, "bitfit")
     names = trained(found.model)
