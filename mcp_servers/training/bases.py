@@ -116,17 +116,14 @@ def passport(base: Base) -> dict[str, str]:
     `DURE_HOME/cache`, and worked out again when a file's size or time has changed.
     """
     folder = Path(base.folder)
-    if base.gguf is not None:
-        weights_hash = weights.find(base.name).sha256
-    else:
-        weights_hash = _weights_hash(folder)
+    digest = weights.find(base.name).sha256 if base.gguf is not None else weights_hash(folder)
     tokenizer = hashlib.sha256()
     for name in _TOKENIZER_FILES:
         if (folder / name).is_file():
             tokenizer.update((folder / name).read_bytes())
     return {
         "base": base.name,
-        "base_sha256": weights_hash,
+        "base_sha256": digest,
         "tokenizer_sha256": tokenizer.hexdigest(),
         "template_sha256": hashlib.sha256(_template(folder).encode()).hexdigest(),
     }
@@ -281,7 +278,7 @@ def _downloaded(name: str, progress: Progress, pickled: bool, described: bool) -
     return _checked(Path(folder), pickled, described)
 
 
-def _weights_hash(folder: Path) -> str:
+def weights_hash(folder: Path) -> str:
     """SHA-256 of a folder's weights: of the file, or of the files' hashes where there are more."""
     files = sorted(folder.glob("*.safetensors")) or sorted(
         file for file in folder.iterdir() if file.suffix in _PICKLES
