@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agents.models import ChosenModel
 
 _FILE = "adapter.gguf"
+_RECORD = "gguf.json"  # in a model's folder: from which weights the GGUF beside it was made
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def check(adapter: Adapter, chosen: ChosenModel) -> None:
     """Raise `UsageError` with the reason, and what to do, where this model cannot take it.
 
     The passport of an embedded base holds the hash of its GGUF: weights, tokenizer and chat
-    template in one. What training made here is known by its name.
+    template in one. That of a model made here holds the hash of its safetensors, and the record
+    of its export which GGUF was made from these.
     """
     from agents.embedded import EmbeddedChatModel
 
@@ -98,7 +100,7 @@ def check(adapter: Adapter, chosen: ChosenModel) -> None:
     if adapter.base in weights.WEIGHTS:
         fits = trained_on == model.sha256()
     else:
-        fits = model.file == (model.home / "models" / f"{adapter.base}.gguf").resolve()
+        fits = model.file is not None and trained_on == _made_from(model.file, model.sha256())
     if fits:
         return
     if chosen.spec == adapter.base:
@@ -106,10 +108,21 @@ def check(adapter: Adapter, chosen: ChosenModel) -> None:
             f"The adapter {adapter.name} was trained on other weights of {adapter.base} "
             f"({trained_on[:12]}…, now {model.sha256()[:12]}…). Train it again."
         )
+    if chosen.spec == base:
+        raise UsageError(
+            f"The adapter {adapter.name} was trained on other weights of {adapter.base} than its "
+            "GGUF was made from. Export or merge that model again, or train the adapter again."
+        )
     raise UsageError(
         f"The adapter {adapter.name} was trained on {adapter.base}, and {chosen.spec} answers: "
         f"its matrices mean nothing there. {change}"
     )
+
+
+def _made_from(gguf: Path, sha256: str) -> str:
+    """The hash of the weights that a GGUF was made from; ? where no record tells."""
+    record = _read(gguf.with_suffix("") / _RECORD)
+    return str(record.get("weights_sha256")) if record.get("gguf_sha256") == sha256 else "?"
 
 
 def _spec(adapter: Adapter) -> str:

@@ -20,6 +20,7 @@ from mcp_servers.training import runs, starting
 
 _MINUTES = 10.0
 _SPEED = 0.95
+_FROM_ZERO = 0.1  # the score that counts as doubled where nothing was right before
 _STEPS = 12  # of the comparison of speeds, of which the first two are left out
 _WARM = 2
 
@@ -89,11 +90,11 @@ def _learning(files: list[str], limit: int | None) -> bool:
     for side in ("seen", "held_out"):
         before, after = judged[side]["before"], judged[side]["after"]
         for measure in before:
-            print(f"{side:<10}{measure:<14}{before[measure]:>9.4g}{after[measure]:>9.4g}")
+            cells = (_cell(judgement[measure]) for judgement in (before, after))
+            print(f"{side:<10}{measure:<14}{''.join(cells)}")
     seen = judged["seen"]
     doubled = any(
-        seen["after"][measure] >= 2 * seen["before"][measure] > 0
-        or (seen["before"][measure] == 0 < seen["after"][measure])
+        doubles(seen["before"][measure], seen["after"][measure])
         for measure in ("exact_match", "token_f1")
     )
     fell = trained["eval_loss"] < trained["eval_loss_before"]
@@ -104,6 +105,15 @@ def _learning(files: list[str], limit: int | None) -> bool:
     )
     answers_in_time = starting_took < 1 and max(asked) < 0.1
     return doubled and fell and minutes < _MINUTES and answers_in_time
+
+
+def doubles(before: float, after: float) -> bool:
+    """Whether a score at least doubled; from nothing at all it has to reach `_FROM_ZERO`."""
+    return after >= (2 * before if before > 0 else _FROM_ZERO)
+
+
+def _cell(score: float | None) -> str:
+    return f"{'-':>9}" if score is None else f"{score:>9.4g}"
 
 
 def _speeds(files: list[str]) -> bool:

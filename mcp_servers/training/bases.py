@@ -52,10 +52,13 @@ class Base:
     gguf: Path | None
 
 
-def resolve(name: str, progress: Progress = silent, *, pickled: bool = False) -> Base:
+def resolve(
+    name: str, progress: Progress = silent, *, pickled: bool = False, described: bool = False
+) -> Base:
     """The base of this name, ready to load. An embedded one is dequantised once (15 to 60 s).
 
-    `pickled` lets weights through that only exist as a pickle (.bin, .pt).
+    `pickled` lets weights through that only exist as a pickle (.bin, .pt). `described` is for
+    callers that read configuration and tokenizer alone: of a hub's base no weights are fetched.
     Raises `EngineError` for an unknown one, a folder that holds no model, a hub that cannot be
     reached and a disk that is full.
     """
@@ -72,7 +75,7 @@ def resolve(name: str, progress: Progress = silent, *, pickled: bool = False) ->
             f"There is no base {name!r}. Choose from: {', '.join(weights.WEIGHTS)}, a name of the "
             "Hugging Face hub such as google/gemma-2b, or a folder that holds a model."
         )
-    return Base(name, _downloaded(name, progress, pickled), None)
+    return Base(name, _downloaded(name, progress, pickled, described), None)
 
 
 def allowed(name: str, context: Context[Any, Any, Any] | None) -> str:
@@ -113,17 +116,14 @@ def passport(base: Base) -> dict[str, str]:
     `DURE_HOME/cache`, and worked out again when a file's size or time has changed.
     """
     folder = Path(base.folder)
-    if base.gguf is not None:
-        weights_hash = weights.find(base.name).sha256
-    else:
-        weights_hash = _weights_hash(folder)
+    digest = weights.find(base.name).sha256 if base.gguf is not None else weights_hash(folder)
     tokenizer = hashlib.sha256()
     for name in _TOKENIZER_FILES:
         if (folder / name).is_file():
             tokenizer.update((folder / name).read_bytes())
     return {
         "base": base.name,
-        "base_sha256": weights_hash,
+        "base_sha256": digest,
         "tokenizer_sha256": tokenizer.hexdigest(),
         "template_sha256": hashlib.sha256(_template(folder).encode()).hexdigest(),
     }
@@ -214,8 +214,8 @@ def _dequantise(gguf: Path, target: Path, found: weights.Weights, progress: Prog
     progress(1.0, f"{found.title} is ready to train")
 
 
-def _checked(path: Path, pickled: bool) -> str:
-    """A folder that holds a model. Raises `EngineError` with what is missing."""
+def _checked(path: Path, pickled: bool, described: bool = False) -> str:
+    """A folder that holds a model, or what describes one. Raises `EngineError` if it is missing."""
     if path.is_file():
         raise EngineError(f"{path} is a file. Name the folder that holds config.json.")
     if not path.is_dir():
@@ -230,7 +230,7 @@ def _checked(path: Path, pickled: bool) -> str:
             f"{path} has no config.json, so it holds no Hugging Face model. Name a folder that "
             "save_pretrained wrote."
         )
-    if not any(path.glob("*.safetensors")):
+    if not described and not any(path.glob("*.safetensors")):
         pickles = sorted(file.name for file in path.iterdir() if file.suffix in _PICKLES)
         if not pickles:
             raise EngineError(f"{path} has no *.safetensors. Name a folder that holds weights.")
@@ -243,17 +243,19 @@ def _checked(path: Path, pickled: bool) -> str:
     return str(path.resolve())
 
 
-def _downloaded(name: str, progress: Progress, pickled: bool) -> str:
+def _downloaded(name: str, progress: Progress, pickled: bool, described: bool) -> str:
     """A hub model's folder in the hub's own cache. Raises `EngineError` saying what to do."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
-    wanted = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+    wanted = ["*.json", "*.model", "*.txt", "*.jinja"]
+    if not described:
+        wanted += ["*.safetensors", *(f"*{suffix}" for suffix in _PICKLES if pickled)]
     progress(0.0, f"looking for {name} on the Hugging Face hub")
     try:
         folder = snapshot_download(
             name,
-            allow_patterns=wanted + [f"*{suffix}" for suffix in _PICKLES] * pickled,
+            allow_patterns=wanted,
             ignore_patterns=["original/*", "onnx/*", "openvino/*"],
         )
     except GatedRepoError:
@@ -273,10 +275,10 @@ def _downloaded(name: str, progress: Progress, pickled: bool) -> str:
             f"({reason}). Check the network, or name a folder or one of: "
             f"{', '.join(weights.WEIGHTS)}."
         ) from None
-    return _checked(Path(folder), pickled)
+    return _checked(Path(folder), pickled, described)
 
 
-def _weights_hash(folder: Path) -> str:
+def weights_hash(folder: Path) -> str:
     """SHA-256 of a folder's weights: of the file, or of the files' hashes where there are more."""
     files = sorted(folder.glob("*.safetensors")) or sorted(
         file for file in folder.iterdir() if file.suffix in _PICKLES

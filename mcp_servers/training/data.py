@@ -31,8 +31,14 @@ MAX_WEIGHT = 100.0
 
 
 def allowed(data: Sequence[str], context: Context[Any, Any, Any] | None) -> list[str]:
-    """The names with local paths made absolute. Raises `EngineError` for one outside the roots."""
-    return [name if _is_hub_name(name) else str(allowed_path(name, context)) for name in data]
+    """The names with local paths made absolute. Raises `EngineError` for one outside the roots.
+
+    What is here is never a hub name, with `#split` or without: only its path decides.
+    """
+    return [
+        name if _is_hub_name(name) and not _is_here(name) else str(allowed_path(name, context))
+        for name in data
+    ]
 
 
 def load(data: Sequence[str], weights: Sequence[float] | None = None) -> Rows:
@@ -142,11 +148,14 @@ def split(rows: Rows, share: float = 0.1, seed: int = 65) -> tuple[list[Row], li
 
 
 def _is_hub_name(name: str) -> bool:
-    """`owner/name`, where no such file is here and it does not look like one."""
+    """`owner/name` or `owner/name#split`, where it does not look like a file."""
     plain = name.partition("#")[0]
-    if not _HUB_NAME.fullmatch(plain) or Path(name).suffix.lower() in SUFFIXES:
-        return False
-    return not Path(name).exists()
+    return bool(_HUB_NAME.fullmatch(plain)) and Path(plain).suffix.lower() not in SUFFIXES
+
+
+def _is_here(name: str) -> bool:
+    """Whether a hub name is also that of a file or folder below the working directory."""
+    return os.path.lexists(name) or os.path.lexists(name.partition("#")[0])
 
 
 def _files(path: Path) -> list[Path]:
@@ -206,8 +215,17 @@ def _row_or_problem(record: Any, name: str, line: int) -> Row | Problem:
 
 
 def _of_hub(name: str) -> Iterator[Row | Problem]:
-    """A data set of the hub, its split `train` or the one after `#`. Raises `EngineError`."""
+    """A data set of the hub, its split `train` or the one after `#`. Raises `EngineError`.
+
+    Paths come here made absolute (`allowed`). The library would read a folder of the hub name
+    below the working directory, which nobody allowed.
+    """
     repository, _, part = name.partition("#")
+    if _is_here(name):
+        raise EngineError(
+            f"{repository} is a file or folder here, and a name of the hub. Name it by its whole "
+            f"path ({Path(repository).absolute()}), or start Dure in another folder."
+        )
     try:
         from datasets import load_dataset
 

@@ -113,7 +113,11 @@ def changed(folder: Path) -> list[str]:
 def examples(
     train: Sequence[Row], held_out: Sequence[Row], tokenizer: Any, settings: Settings
 ) -> Examples:
-    """The rows as the method's trainer takes them. Raises `EngineError` if none fits."""
+    """The rows as the method's trainer takes them. Raises `EngineError` if none fits.
+
+    Where prompts are learnt the tokenizer gets the template that they were written with, so that
+    what is published with it asks as training did.
+    """
     if settings.method == "dpo":
         tokenizer.chat_template = chat_template(tokenizer, settings.template)
         return Examples(preference_records(train), preference_records(held_out))
@@ -131,6 +135,7 @@ def examples(
             f"Every row is longer than max_length={settings.max_length} before its answer begins. "
             "Raise max_length."
         )
+    tokenizer.chat_template = chat_template(tokenizer, settings.template)
     return Examples(
         taught_on.examples,
         judged_on.examples,

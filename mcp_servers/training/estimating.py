@@ -49,14 +49,20 @@ class Shape:
 
 
 def estimate(
-    names: Sequence[str], base_name: str, method: str, given: dict[str, Any], *, probe: bool
+    names: Sequence[str],
+    base_name: str,
+    method: str,
+    given: dict[str, Any],
+    *,
+    weights: Sequence[float] | None = None,
+    probe: bool,
 ) -> Estimate:
     """What a run with these settings would take here. Raises `EngineError` as the run would."""
     settings = options.of(method, given)
     methods.check_machine(settings)
-    base = bases.resolve(base_name, pickled=settings.allow_pickle)
+    base = bases.resolve(base_name, pickled=settings.allow_pickle, described=True)
     tokenizer = bases.load_tokenizer(base)
-    rows = data.of_shape(data.load(names), *dataset.shapes(settings))
+    rows = data.of_shape(data.load(names, weights), *dataset.shapes(settings))
     train, held_out = data.split(rows, settings.test_size, settings.seed)
     drawn = random.Random(settings.seed).sample(train, min(len(train), _MEASURED_ROWS))
     lengths = _lengths(drawn, tokenizer, settings)

@@ -1,7 +1,8 @@
 """The evaluation job: a base before and after training, on held-out rows and on seen ones.
 
 `python -m mcp_servers.training.evaluating FOLDER` (see `mcp_servers.jobs`). Chapter 10.12: the
-same questions to both. Losses are over all held-out rows, answers over at most `rows` of each.
+same questions to both. Losses and accuracies are over all held-out rows and at most `rows` of the
+seen ones, answers over at most `rows` of each.
 """
 
 from __future__ import annotations
@@ -31,9 +32,13 @@ def evaluate(worker: jobs.Worker) -> dict[str, Any]:
     tokenizer = bases.load_tokenizer(one.base)
     train, held_out = dataset.kept(one.folder)
     rows = spec["rows"]
-    asked: dict[str, list[Row]] = {
-        "held_out": held_out[:rows],
+    judged: dict[str, list[Row]] = {
+        "held_out": held_out,
         "seen": random.Random(settings.seed).sample(train, min(rows, len(train))),
+    }
+    asked = {
+        side: [row for row in part if row.shape == "conversation"][:rows]
+        for side, part in judged.items()
     }
     labels = loading.labels_of(one)
     worker.step(0, 0, "loading the base")
@@ -41,18 +46,19 @@ def evaluate(worker: jobs.Worker) -> dict[str, Any]:
     told: dict[str, Any] = {side: {} for side in _SIDES}
     said: dict[str, dict[str, list[str]]] = {side: {} for side in _SIDES}
     talks = settings.task_type == "CAUSAL_LM"
-    total = (4 if talks else 2) * sum(len(part) for part in asked.values())
+    parts = (*judged.values(), *(asked.values() if talks else ()))
+    total = 2 * sum(len(part) for part in parts)
     done = 0
     for moment in ("before", "after"):
         if moment == "after":
             worker.step(done, total, "loading what was learnt")
             model = loading.trained_model(one, model if settings.method != "full" else None)
         for side in _SIDES:
-            part = asked[side]
+            part = judged[side]
 
             def step(finished: int, side: str = side, moment: str = moment) -> None:
                 nonlocal done
-                done += finished
+                done = min(done + finished, total)  # a long text is judged in several pieces
                 worker.step(done, total, f"{side.replace('_', ' ')} rows, {moment}")
 
             if not part:
@@ -61,9 +67,11 @@ def evaluate(worker: jobs.Worker) -> dict[str, Any]:
                 right = judging.accuracy(model, part, tokenizer, labels, settings.max_length, step)
                 told[side][moment] = {"rows": len(part), "accuracy": round(right, 4)}
             else:
-                told[side][moment], said[side][moment] = _judge(
-                    judging, model, part, tokenizer, settings, step
-                )
+                loss = judging.loss(model, part, tokenizer, settings, step)
+                answers = judging.answers(model, asked[side], tokenizer, settings, step)
+                matches = judging.matches(answers, asked[side])
+                told[side][moment] = judging.scores(loss, matches, len(part))
+                said[side][moment] = answers
     if talks:
         samples = [
             {**sample, "seen": side == "seen"}
@@ -77,19 +85,9 @@ def evaluate(worker: jobs.Worker) -> dict[str, Any]:
     return told
 
 
-def _judge(
-    judging: Any, model: Any, rows: list[Row], tokenizer: Any, settings: Any, step: Any
-) -> tuple[Any, list[str]]:
-    """Scores of these rows, and what the model answered to those that are conversations."""
-    loss = judging.loss(model, rows, tokenizer, settings, step)
-    questions = [row for row in rows if row.shape == "conversation"]
-    said = judging.answers(model, questions, tokenizer, settings, step)
-    step(len(rows) - len(questions))
-    return judging.scores(loss, judging.matches(said, questions), len(rows)), said
-
-
-def _samples(judging: Any, rows: list[Row], said: dict[str, list[str]]) -> list[dict[str, Any]]:
-    questions = [row for row in rows if row.shape == "conversation"]
+def _samples(
+    judging: Any, questions: list[Row], said: dict[str, list[str]]
+) -> list[dict[str, Any]]:
     if not said:
         return []
     before, after = (judging.matches(said[moment], questions) for moment in ("before", "after"))

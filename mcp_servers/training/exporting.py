@@ -17,8 +17,7 @@ def export(worker: jobs.Worker) -> dict[str, Any]:
     if methods.is_adapter(one.settings):
         path = gguf_adapters.convert_adapter(one.result, one.base)
     else:
-        out = one.result.with_name(f"{one.result.name}.gguf")
-        path = gguf_models.convert_model(one.result, out, worker.spec["gguf_kind"], one.base)
+        path = gguf_models.convert_beside(one.result, worker.spec["gguf_kind"], one.base)
     return {"gguf": str(path), "bytes": path.stat().st_size}
 
 

@@ -13,7 +13,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcp_servers import weights
 from mcp_servers.errors import EngineError
+from mcp_servers.home import write_atomically
 from mcp_servers.training import bases, gguf_layout
 from mcp_servers.training.gguf_layout import SCRIPTS, Layout
 
@@ -23,6 +25,18 @@ if TYPE_CHECKING:
     from mcp_servers.training.bases import Base
 
 KINDS = ("f32", "f16", "bf16", "q8_0")
+_RECORD = "gguf.json"
+
+
+def convert_beside(folder: Path, kind: str = "f16", base: Base | None = None) -> Path:
+    """`convert_model` to `<folder>.gguf`, and its record in the folder: from what it was made.
+
+    By the record an adapter that was trained on the folder's weights knows the file as its base.
+    """
+    path = convert_model(folder, folder.with_name(f"{folder.name}.gguf"), kind, base)
+    made = {"gguf_sha256": weights.sha256(path), "weights_sha256": bases.weights_hash(folder)}
+    write_atomically(folder / _RECORD, json.dumps(made, indent=1))
+    return path
 
 
 def convert_model(folder: Path, out: Path, kind: str = "f16", base: Base | None = None) -> Path:

@@ -91,7 +91,7 @@ def inspect(
     if max_length < MIN_LENGTH:
         raise EngineError(f"max_length is at least {MIN_LENGTH}, not {max_length}.")
     rows = load(data, weights)
-    tokenizer = load_tokenizer(resolve(base))
+    tokenizer = load_tokenizer(resolve(base, described=True))
     chosen = named(tokenizer, template)
     drawn = rows.rows
     if len(drawn) > MAX_MEASURED:

@@ -16,14 +16,18 @@ from mcp_servers.training.settings import Settings
 from mcp_servers.training.templates import IGNORED, encode, prompt_ids
 
 BATCH = 8
-_LONGEST_ANSWER = 128  # new tokens at most; a reference that is longer allows more
+_ROOM = 64  # new tokens that an answer may always take; twice its reference's where that is more
 Step = Callable[[int], None]
 
 
 class Scores(TypedDict):
-    """Means over rows. `loss` is that of answer tokens; texts have no answer and no matches."""
+    """`loss` is the mean over the answer tokens of `rows` rows, and null where none counts.
+
+    The matches are means over the `answered` ones; texts have no answer.
+    """
 
     rows: int
+    answered: int
     loss: float | None
     perplexity: float | None
     exact_match: float | None
@@ -33,8 +37,13 @@ class Scores(TypedDict):
     rougeL: float | None
 
 
-def loss(model: Any, rows: Sequence[Row], tokenizer: Any, settings: Settings, step: Step) -> float:
-    """Mean cross-entropy of the tokens that training counts, over all of these rows."""
+def loss(
+    model: Any, rows: Sequence[Row], tokenizer: Any, settings: Settings, step: Step
+) -> float | None:
+    """Mean cross-entropy of the tokens that training counts, over all of these rows.
+
+    None where no token counts: max_length cuts every answer off.
+    """
     examples = encode(
         rows, tokenizer, settings.template, settings.max_length, settings.loss_on
     ).examples
@@ -62,7 +71,7 @@ def loss(model: Any, rows: Sequence[Row], tokenizer: Any, settings: Settings, st
             )
             counted += int((wanted != IGNORED).sum())
         step(len(batch))
-    return total / max(counted, 1)
+    return total / counted if counted else None
 
 
 def answers(
@@ -83,9 +92,7 @@ def answers(
             size = len(prompts[at])
             ids[line, longest - size :] = torch.tensor(prompts[at])
             mask[line, longest - size :] = 1
-        room = min(
-            max(_LONGEST_ANSWER // 2, 2 * max(wanted[at] for at in batch)), settings.max_length
-        )
+        room = min(max(_ROOM, 2 * max(wanted[at] for at in batch)), settings.max_length)
         with torch.inference_mode():
             out = model.generate(
                 input_ids=ids.to(model.device),
@@ -140,6 +147,7 @@ def scores(found_loss: float | None, each: Sequence[dict[str, float]], rows: int
 
     return {
         "rows": rows,
+        "answered": len(each),
         "loss": None if found_loss is None else round(found_loss, 4),
         "perplexity": None if found_loss is None else round(math.exp(min(found_loss, 50)), 3),
         "exact_match": mean("exact_match"),

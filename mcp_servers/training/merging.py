@@ -37,8 +37,7 @@ def merge(worker: jobs.Worker) -> dict[str, Any]:
     model_folder = publishing.place("model", name)
     done: dict[str, Any] = {"name": name, "model": str(model_folder), "gguf": None, "notes": []}
     try:
-        out = model_folder.with_name(f"{name}.gguf")
-        done["gguf"] = str(gguf_models.convert_model(model_folder, out, base=one.base))
+        done["gguf"] = str(gguf_models.convert_beside(model_folder, base=one.base))
     except EngineError as error:  # what llama.cpp cannot run is of use to transformers still
         done["notes"].append(f"no GGUF: {error}")
     return done

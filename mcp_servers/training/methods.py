@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from mcp_servers.errors import EngineError
 from mcp_servers.torch_runtime import device, torch
-from mcp_servers.training.bases import Base
+from mcp_servers.training.bases import Base, load_tokenizer
 from mcp_servers.training.settings import Settings
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -115,8 +115,11 @@ def quiet() -> None:
 
 
 def load_model(base: Base, settings: Settings, labels: Sequence[str] = ()) -> Any:
-    """The base's weights, quantised if asked for; with a new head for `labels` for SEQ_CLS."""
-    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+    """The base's weights, quantised if asked for; with a new head for `labels` for SEQ_CLS.
+
+    The head is drawn by the seed, so that judging begins with the one that training began with.
+    """
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, set_seed
 
     options: dict[str, Any] = {"dtype": _weights_dtype(settings)}
     if settings.quantize:
@@ -127,7 +130,11 @@ def load_model(base: Base, settings: Settings, labels: Sequence[str] = ()) -> An
             options["num_labels"] = len(labels)
             options["id2label"] = dict(enumerate(labels))
             options["label2id"] = {label: at for at, label in enumerate(labels)}
-            return AutoModelForSequenceClassification.from_pretrained(base.folder, **options)
+            set_seed(settings.seed)
+            model = AutoModelForSequenceClassification.from_pretrained(base.folder, **options)
+            # It reads a row's last token before the padding, which not all configurations name.
+            model.config.pad_token_id = load_tokenizer(base).pad_token_id
+            return model
         return AutoModelForCausalLM.from_pretrained(base.folder, **options)
     except (OSError, ValueError) as error:
         raise EngineError(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from mcp.server.fastmcp import Context
 from mcp.types import CallToolResult, ImageContent, TextContent
 from pydantic import Field
 
 from mcp_servers.serving import Engine, run, tool
-from mcp_servers.training import bases, comparing, curves, inspection, starting
+from mcp_servers.training import bases, comparing, curves, inspection, pushing, starting
 from mcp_servers.training import data as data_names
 from mcp_servers.training import runs as states
 from mcp_servers.training.inspection import Inspection
@@ -36,6 +36,9 @@ Base = Annotated[
     str,
     Field(description="embedded:tiny (quick), embedded:small (useful), a hub name or a folder"),
 ]
+Weights = Annotated[
+    list[float] | None, Field(description="How often each of data is taken, as 1, 0.5")
+]
 MethodName = Annotated[
     Method, Field(description="lora; full; prefix; prompt; bitfit; dpo learns from preferences")
 ]
@@ -48,8 +51,9 @@ def inspect_dataset(
     data: Data,
     base: Base = "embedded:tiny",
     template: Annotated[Template, Field(description="How rows become text")] = "auto",
-    max_length: Annotated[int, Field(description="Tokens of a row")] = 512,
+    max_length: Annotated[int, Field(description="Tokens; what a row has beyond is cut off")] = 512,
     loss_on: Annotated[LossOn, Field(description="Which tokens are learnt")] = "answer",
+    weights: Weights = None,
 ) -> Inspection:
     """Count, measure and check rows before training: lengths, duplicates, bad rows by line."""
     return inspection.inspect(
@@ -58,6 +62,7 @@ def inspect_dataset(
         template,
         max_length,
         loss_on,
+        weights,
     )
 
 
@@ -68,14 +73,18 @@ def estimate(
     data: Data,
     base: Base = "embedded:tiny",
     method: MethodName = "lora",
-    probe: Annotated[bool, Field(description="Measure a step or two for the time")] = True,
+    probe: Annotated[
+        bool, Field(description="Measure this machine's speed for half a second")
+    ] = True,
+    weights: Weights = None,
     **settings: Any,
 ) -> Estimate:
     """Say the memory and the time that training would take, and what to change if too much."""
     from mcp_servers.training import estimating
 
     names = data_names.allowed(data, context)
-    return estimating.estimate(names, bases.allowed(base, context), method, settings, probe=probe)
+    base = bases.allowed(base, context)
+    return estimating.estimate(names, base, method, settings, weights=weights, probe=probe)
 
 
 @tool("Train a model", read_only=False, destructive=True)
@@ -88,9 +97,7 @@ def train(
     name: Annotated[
         str | None, Field(description="What to call the result; default after the data")
     ] = None,
-    weights: Annotated[
-        list[float] | None, Field(description="How often each of data is taken, as 1, 0.5")
-    ] = None,
+    weights: Weights = None,
     **settings: Any,
 ) -> RunState:
     """Start fine-tuning a base on rows. Answers at once; ask status how far it is."""
@@ -154,12 +161,12 @@ def compare(
 def evaluate(
     run: Run = None,
     rows: Annotated[
-        int, Field(description="At most so many held-out and so many seen rows are answered")
+        int, Field(ge=1, description="At most so many held-out and so many seen rows are answered")
     ] = 50,
 ) -> RunState:
-    """Judge before and after on held-out and on seen rows. A job: ask status for its result.
+    """Judge before and after on held-out and on seen rows: a job, ask status with the run it says.
 
-    Loss, perplexity, exact match, token F1, ROUGE, and answers side by side.
+    Loss on all held-out rows, perplexity, exact match, token F1, ROUGE, and answers side by side.
     """
     return starting.follow_up("evaluate", run, {"rows": rows})
 
@@ -177,16 +184,25 @@ def merge(
     run: Run = None,
     name: Annotated[str | None, Field(description="Name of the model; default the run's")] = None,
 ) -> RunState:
-    """Write base and adapter as one model that needs neither. A job: ask status."""
+    """Write base and adapter as one model that needs neither.
+
+    A job: ask status with the run that this says.
+    """
     return starting.merge(run, name)
 
 
 @tool("Export to GGUF", read_only=False)
 def export(
     run: Run = None,
-    kind: Annotated[str, Field(description="f32, f16, bf16 or q8_0")] = "f16",
+    kind: Annotated[
+        Literal["f32", "f16", "bf16", "q8_0"],
+        Field(description="How a whole model's numbers are stored; an adapter's stay as they are"),
+    ] = "f16",
 ) -> RunState:
-    """Write an adapter or a model as GGUF for llama.cpp and Ollama. A job: ask status."""
+    """Write an adapter or a model as GGUF for llama.cpp and Ollama.
+
+    A job: ask status with the run that this says.
+    """
     return starting.follow_up("export", run, {"gguf_kind": kind})
 
 
@@ -208,6 +224,7 @@ def push(
     private: Annotated[bool, Field(description="Nobody else sees it")] = True,
 ) -> RunState:
     """Upload an adapter or a model to a model hub. Only when the user asks for it by name."""
+    pushing.check(repo)
     return starting.follow_up("push", run, {"repo": repo, "private": private})
 
 

@@ -107,16 +107,32 @@ class TestPassport:
         with pytest.raises(UsageError, match=r"mean nothing there"):
             adapters.check(adapters.find("faq", tmp_path), embedded(tmp_path, f"gguf:{file}", file))
 
-    def test_one_on_a_model_made_here_runs_on_that_ones_file(self, tmp_path: Path) -> None:
-        publish(tmp_path, "faq", base="mine")
-        adapter = adapters.find("faq", tmp_path)
-        (tmp_path / "models").mkdir()
-        mine, other = tmp_path / "models" / "mine.gguf", tmp_path / "models" / "other.gguf"
-        mine.touch()
-        other.touch()
-        adapters.check(adapter, embedded(tmp_path, "gguf:mine", mine))
+    @pytest.mark.slow
+    def test_one_on_a_model_made_here_runs_on_the_weights_that_it_was_trained_on(
+        self, dure_home: Path
+    ) -> None:
+        from mcp_servers.training import bases, gguf_models
+
+        folder = dure_home / "models" / "mine"
+        made = toy_models.model(folder)
+        base = Base("toy", str(folder), toy_models.base_gguf(made, dure_home / "toy.gguf"))
+        publish(dure_home, "faq", **bases.passport(bases.resolve("mine")))
+        adapter = adapters.find("faq", dure_home)
+        mine = gguf_models.convert_beside(folder, "f32", base)
+        adapters.check(adapter, embedded(dure_home, "gguf:mine", mine))
+        renamed = mine.with_name("other.gguf")
+        shutil.copy(mine, renamed)
         with pytest.raises(UsageError, match=r"/model gguf:mine, then /adapter faq"):
-            adapters.check(adapter, embedded(tmp_path, "gguf:other", other))
+            adapters.check(adapter, embedded(dure_home, "gguf:other", renamed))
+        again = r"other weights of mine than its GGUF was made from\. Export or merge"
+        mine.write_bytes(mine.read_bytes() + b" ")  # no longer what the record tells of
+        with pytest.raises(UsageError, match=again):
+            adapters.check(adapter, embedded(dure_home, "gguf:mine", mine))
+        made.model.norm.weight.data += 1
+        made.save_pretrained(folder)  # trained anew under the same name
+        mine = gguf_models.convert_beside(folder, "f32", base)
+        with pytest.raises(UsageError, match=again):
+            adapters.check(adapter, embedded(dure_home, "gguf:mine", mine))
 
     def test_one_without_a_passport_is_refused(self, tmp_path: Path) -> None:
         (publish(tmp_path, "faq") / "passport.json").unlink()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,9 @@ import pytest
 from mcp_servers import weights
 from mcp_servers.errors import EngineError
 from mcp_servers.training import bases
+from tests.conftest import ROOT, environment
 from tests.mcp_servers.training_bytes import byte_base
+from tests.mcp_servers.training_parts import make_base, write_rows
 
 
 @pytest.fixture
@@ -101,6 +107,95 @@ except bases.EngineError as error:
         check=True,
     )
     assert re.search("nobody/nothing.*Check the network.*embedded:tiny", done.stdout), done.stderr
+
+
+@pytest.mark.slow
+def test_a_look_and_an_estimate_fetch_no_weights_and_a_run_does(tmp_path: Path) -> None:
+    script = """
+import json, sys
+from mcp_servers.training import bases, estimating, inspection
+rows = [sys.argv[1]]
+looked = inspection.inspect(rows, "owner/base")
+told = estimating.estimate(rows, "owner/base", "lora", {}, probe=True)
+print("told", looked["template"], told["parameters"], flush=True)
+print("base", bases.resolve("owner/base").folder)
+"""
+    with hub_of(make_base(tmp_path / "base"), tmp_path / "asked.txt") as endpoint:
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(write_rows(tmp_path))],
+            capture_output=True,
+            text=True,
+            env={
+                **environment(tmp_path / "home", OMP_NUM_THREADS="1"),
+                "HF_ENDPOINT": endpoint,
+                "HF_HOME": str(tmp_path / "hf"),
+                "NO_PROXY": "127.0.0.1",
+            },
+            cwd=ROOT,
+            timeout=60,
+        )
+    assert "told chat" in done.stdout, done.stderr
+    asked = (tmp_path / "asked.txt").read_text().splitlines()
+    at = [n for n, line in enumerate(asked) if line.startswith("GET /api/models/owner/base/rev")]
+    assert len(at) == 3, asked  # a look, an estimate, the base itself
+    third = at[2]
+    assert any(line.endswith("/config.json") for line in asked[:third])
+    assert not any(line.endswith(".safetensors") for line in asked[:third])
+    assert any(line.endswith(".safetensors") for line in asked[third:])
+    folder = Path(done.stdout.split("base ")[1].strip())
+    assert (folder / "model.safetensors").is_file()
+
+
+@contextmanager
+def hub_of(folder: Path, log: Path) -> Iterator[str]:
+    """The address of a hub that holds one model, owner/base; what it is asked goes to the log."""
+    commit = "a" * 40
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            with log.open("a") as asked:
+                asked.write(f"{self.command} {self.path}\n")
+            if self.path.startswith("/api/models/owner/base/revision/"):
+                files = [{"rfilename": path.name} for path in sorted(folder.iterdir())]
+                told = {"id": "owner/base", "sha": commit, "siblings": files}
+                self._answer(json.dumps(told).encode(), "application/json")
+                return
+            if self.path.startswith("/api/models/owner/base/tree/"):
+                tree = [
+                    {"type": "file", "path": path.name, "size": path.stat().st_size, "oid": "0"}
+                    for path in sorted(folder.iterdir())
+                ]
+                self._answer(json.dumps(tree).encode(), "application/json")
+                return
+            file = folder / self.path.rpartition("/")[2].partition("?")[0]
+            if file.is_file():
+                self._answer(file.read_bytes(), "application/octet-stream")
+            else:
+                self.send_error(404)
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def _answer(self, body: bytes, kind: str) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("X-Repo-Commit", commit)
+            self.send_header("ETag", hashlib.sha256(body).hexdigest())
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing: the log has it."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_passport_knows_weights_tokenizer_and_template_apart(

@@ -296,6 +296,27 @@ def test_paths_stay_inside_what_is_allowed_and_hub_names_pass(
         data.allowed([str(outside)], None)
 
 
+def test_a_folder_that_is_called_as_a_hub_set_is_is_read_by_its_path_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, secret = tmp_path / "in", tmp_path / "out" / "owner" / "name"
+    inside.mkdir()
+    secret.mkdir(parents=True)
+    lines(secret / "train.jsonl", {"question": "q", "answer": "secret"})
+    monkeypatch.setenv("DURE_ALLOW", str(inside))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    passed = data.allowed(["owner/name#train"], None)  # no such folder here: the hub's
+    monkeypatch.chdir(tmp_path / "out")
+    for name in ("owner/name", "owner/name#train", "owner/../owner/name"):
+        with pytest.raises(EngineError, match="outside the folders"):
+            data.allowed([name], None)
+    for name in (*passed, "owner/name"):
+        with pytest.raises(EngineError, match=r"owner/name is a file or folder here.*whole path"):
+            data.load([name])
+    assert len(data.load([str(secret)]).rows) == 1
+
+
 def test_a_hub_that_cannot_be_reached_is_told_with_what_to_do(tmp_path: Path) -> None:
     script = """
 from mcp_servers.training import data

@@ -1,4 +1,4 @@
-"""The estimate against the real thing: parameters counted, memory and time measured."""
+"""The estimate against the real thing: parameters counted, memory and a step's time measured."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ from tests.mcp_servers.training_parts import make_base, run_here, write_jsonl, w
 pytestmark = pytest.mark.slow
 
 # A base large enough that its memory stands out from that of the libraries, made and trained for
-# a few steps; prints the growth of the peak from before the weights, and the seconds of a step.
+# two steps; prints the growth of the peak from before the weights, the seconds of the last step,
+# and the speed that a probe of a run's estimate finds.
 _MEASURED = """
 import json, resource, sys, time
+from mcp_servers.training import estimating
 from mcp_servers.torch_runtime import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 from trl import SFTConfig
@@ -35,11 +37,14 @@ shape = (settings.batch_size, settings.max_length)
 ids = torch.randint(3, size["vocab_size"], shape)
 optimizer = torch.optim.AdamW([p for p in ready.parameters() if p.requires_grad])
 for _ in range(2):
+    began = time.perf_counter()
     ready(input_ids=ids, labels=ids).loss.backward()
     optimizer.step()
     optimizer.zero_grad()
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 print("grown", peak - before)
+print("step", time.perf_counter() - began)
+print("speed", estimating._speed(estimating.Shape(*json.loads(sys.argv[3])), settings))
 """
 
 
@@ -72,7 +77,7 @@ def test_parameters_steps_and_tokens_are_those_of_the_run(
     assert told["tokens_per_step"] * told["steps"] == pytest.approx(in_all, rel=0.1)
 
 
-def test_the_memory_is_that_of_a_measured_run(tmp_path: Path) -> None:
+def test_memory_and_time_are_those_of_measured_steps(tmp_path: Path) -> None:
     from mcp_servers.training import estimating
 
     size = {
@@ -84,24 +89,29 @@ def test_the_memory_is_that_of_a_measured_run(tmp_path: Path) -> None:
         "num_key_value_heads": 3,
         "tie_word_embeddings": True,
     }
+    inner, hidden, layers = 1024, 384, 12
+    linear = layers * (2 * hidden * hidden + hidden * hidden + 3 * hidden * inner)
+    whole = linear + 2000 * hidden
+    ranks = layers * 16 * (4 * hidden + 2 * (hidden + hidden // 2) + 3 * (hidden + inner))
+    numbers = (whole, ranks, linear, whole, hidden, inner, layers, 2000)
     given = {"batch_size": 8, "max_length": 256, "dtype": "fp32"}
     done = subprocess.run(
-        [sys.executable, "-c", _MEASURED, json.dumps(given), json.dumps(size)],
+        [sys.executable, "-c", _MEASURED, *map(json.dumps, (given, size, numbers))],
         capture_output=True,
         text=True,
         cwd=ROOT,
         env=environment(tmp_path, OMP_NUM_THREADS="1"),
         check=True,
     )
-    grown = int(done.stdout.split("grown ")[1].split()[0])
-    inner, hidden, layers = 1024, 384, 12
-    linear = layers * (2 * hidden * hidden + hidden * hidden + 3 * hidden * inner)
-    whole = linear + 2000 * hidden
-    ranks = layers * 16 * (4 * hidden + 2 * (hidden + hidden // 2) + 3 * (hidden + inner))
-    shape = estimating.Shape(whole, ranks, linear, whole, hidden, inner, layers, 2000)
-    parts = estimating.parts(shape, options.of("lora", given), 8 * 256)
+    measured = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
+    shape, settings = estimating.Shape(*numbers), options.of("lora", given)
+    parts = estimating.parts(shape, settings, 8 * 256)
     told = sum(part["bytes"] for part in parts if part["part"] != "libraries")
-    assert told == pytest.approx(grown, rel=0.35)
+    assert told == pytest.approx(int(measured["grown"]), rel=0.35)
+    rate = float(measured["speed"]) * estimating._EFFICIENCY["cpu"]
+    seconds = 8 * 256 * estimating.work(shape, settings) / rate
+    # Within a factor of three: others may use the machine in one of the two measurements.
+    assert float(measured["step"]) / 3 < seconds < 3 * float(measured["step"])
 
 
 def test_less_is_estimated_where_less_is_taken() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,36 @@ async def test_what_is_not_there_is_said(allowed: Path) -> None:
     assert "published is gone" in await error_of("evaluate")
     assert "is not running, it is done" in await error_of("cancel")
     assert "Only a job that stopped" in await error_of("resume")
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "words"),
+    [
+        ("evaluate", {"rows": 0}, "greater than or equal to 1"),
+        ("export", {"kind": "q4_0"}, "'f32', 'f16', 'bf16' or 'q8_0'"),
+        ("push", {"run": "rows", "repo": "no name"}, "not a repository.*Write owner/name"),
+        ("push", {"run": "rows", "repo": "name"}, "does not say whose"),
+    ],
+)
+async def test_what_cannot_be_is_refused_before_a_job_starts(
+    tool: str, arguments: dict[str, Any], words: str, allowed: Path
+) -> None:
+    run = a_run(allowed)
+    adapter = run.parents[1] / "adapters" / "rows"
+    adapter.mkdir(parents=True)
+    (adapter / "run.json").write_text(json.dumps({"run": run.name}))
+    assert re.search(words, await error_of(tool, **arguments), re.DOTALL)
+    assert runs.folders(runs.KINDS) == [run]
+
+
+@pytest.mark.slow
+async def test_weights_count_in_an_estimate_and_a_look_as_in_a_run(allowed: Path) -> None:
+    base = str(make_base(allowed / "base"))
+    given = {"data": [str(write_rows(allowed))], "base": base, "weights": [2.0]}
+    found = (await call("estimate", **given, probe=False)).structuredContent
+    assert found["rows"] == 72
+    looked = (await call("inspect_dataset", **given)).structuredContent
+    assert looked["sources"][0]["weight"] == 2.0
 
 
 async def test_deleting_takes_the_result_with_it_unless_it_is_kept(allowed: Path) -> None:

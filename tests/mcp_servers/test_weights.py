@@ -72,6 +72,7 @@ def fake(site: Path, contents: list[bytes]) -> Weights:
         size=len(whole),
         sha256=hashlib.sha256(whole).hexdigest(),
         install="'dure[embedded-test]'",
+        hub="owner/test",
     )
 
 

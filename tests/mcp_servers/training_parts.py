@@ -126,6 +126,17 @@ def run_here(data: Path, base: Path, method: str = "lora", **settings: Any) -> t
     return folder, result
 
 
+def judge_here(run: Path, rows: int) -> Any:
+    """The evaluation job on a finished run, in this process: what it found."""
+    from mcp_servers.training import evaluating
+
+    folder = run.with_name(f"evaluate-of-{run.name}")
+    folder.mkdir()
+    (folder / "state.json").write_text((run / "state.json").read_text())
+    (folder / "spec.json").write_text(json.dumps({"run": run.name, "rows": rows}))
+    return evaluating.evaluate(jobs.Worker(folder))
+
+
 def start(data: Path, base: Path, method: str = "lora", **settings: Any) -> RunState:
     """The training job as users start it, in a process of its own."""
     return starting.train([str(data)], str(base), method, None, None, settings)
