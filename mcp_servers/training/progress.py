@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
+from mcp_servers.home import write_atomically
 from mcp_servers.jobs import Worker
 from mcp_servers.torch_runtime import torch
 from mcp_servers.training.runs import lines_of
@@ -37,18 +38,23 @@ class Progress(TrainerCallback):
         self._before = 0.0  # seconds of training before this process
         self._last_step = 0
         self._last_tokens = 0.0
-        self._evaluating = 0.0  # seconds of evaluation and saving since the last log
+        self._evaluating = 0.0  # seconds of evaluation since the last log
 
-    def rewind(self, step: int) -> None:
-        """Forget what was logged after a checkpoint: those steps are done again."""
+    def rewind(self, checkpoint: Path | None) -> None:
+        """Forget what was logged after a checkpoint, or all: that is done again."""
+        known: set[tuple[int, bool]] = set()
+        if checkpoint is not None:
+            told = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+            known = {(line["step"], "eval_loss" in line) for line in told["log_history"]}
         path = self._folder / "metrics.jsonl"
-        kept = [line for line in lines_of(path) if line["step"] <= step]
+        kept = [line for line in lines_of(path) if (line["step"], "eval_loss" in line) in known]
         self._before = max((line["seconds"] for line in kept), default=0.0)
-        path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept))
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._began = self._last_time = time.monotonic()
         self._last_step = state.global_step
+        self._last_tokens = state.num_input_tokens_seen  # 0 where trl counts: it starts anew
         self._report(state, "training")
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 from mcp_servers import jobs
 from mcp_servers.errors import EngineError
 from mcp_servers.home import write_atomically
+from mcp_servers.training import runs
 from mcp_servers.training import settings as options
 from mcp_servers.training.settings import Settings
 
@@ -39,8 +40,10 @@ def train(worker: jobs.Worker) -> dict[str, Any]:
     try:
         if "RANK" not in os.environ:
             _only_one(folder)
+            if (result := _published(folder)) is not None:
+                return result
             _prepare(worker, settings)
-        return fit(folder, settings, worker)
+        return _ended(folder, fit(folder, settings, worker))
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise EngineError("The disk is full. Make room, then resume the run.") from None
@@ -69,6 +72,28 @@ def _only_one(folder: Path) -> None:
                 ) from None
             time.sleep(0.1)
     os.set_inheritable(lock, True)
+
+
+def _published(folder: Path) -> dict[str, Any] | None:
+    """The result of a run that was killed after it had published, and before it had said so."""
+    path = folder / "result.json"
+    if not path.exists() or runs.published(folder) is None:
+        return None
+    return _ended(folder, json.loads(path.read_text(encoding="utf-8")))
+
+
+def _ended(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
+    """The result, kept in the folder; the checkpoints go, of which a run that is done needs none.
+
+    They are renamed first: a kill in the middle of deleting leaves no half of one to resume from.
+    """
+    write_atomically(folder / "result.json", json.dumps(result, ensure_ascii=False, indent=1))
+    checkpoints, gone = folder / "checkpoints", folder / ".checkpoints"
+    shutil.rmtree(gone, ignore_errors=True)
+    if checkpoints.exists():
+        checkpoints.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+    return result
 
 
 def _prepare(worker: jobs.Worker, settings: Settings) -> None:
@@ -149,7 +174,7 @@ def fit(folder: Path, settings: Settings, worker: jobs.Worker | None) -> dict[st
     shutil.rmtree(folder / "checkpoints" / ".partial", ignore_errors=True)
     checkpoint = trainers.last_checkpoint(folder / "checkpoints")
     if worker is not None:
-        progress.rewind(int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0)
+        progress.rewind(checkpoint)
     trainer.args.eval_on_start = bool(examples.held_out) and checkpoint is None
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if progress.stopped == "cancel":

@@ -29,10 +29,19 @@ def _step(checkpoint: Path) -> int:
 class WholeCheckpoints:
     """Mixed into a trainer: writes each checkpoint aside and renames it when it is complete.
 
-    So that a kill in the middle of saving leaves the one before as the latest.
+    So that a kill in the middle of saving leaves the one before as the latest. Resumed from the
+    checkpoint of its last step, it trains no more: transformers looks only after a step whether
+    it was the last one.
     """
 
     _aside: Path | None = None
+
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        state: Any = self.state  # type: ignore[attr-defined]
+        if state.global_step >= state.max_steps:
+            self.control.should_training_stop = True  # type: ignore[attr-defined]
+            return
+        super()._run_epoch(*args, **kwargs)  # type: ignore[misc]
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self._aside) if self._aside else self.args.output_dir  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -123,6 +124,95 @@ def test_a_checkpoint_that_was_not_finished_is_not_there(
     result = run.train(jobs.Worker(folder))
     assert result["steps"] == 8
     assert len(losses(folder)) == 8
+
+
+class Killed(BaseException):
+    """In the place of a signal: nothing catches it, and nothing is cleaned up after it."""
+
+
+def test_killed_while_it_publishes_it_ends_with_the_steps_and_weights_that_it_had(
+    base: Path, rows: Path, dure_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safetensors.torch import load_file
+
+    from mcp_servers.training import publishing, run
+    from mcp_servers.training.trainers import last_checkpoint
+
+    settings: dict[str, Any] = {"max_steps": 5, "save_steps": 3, "logging_steps": 1}
+    undisturbed, wanted = run_here(rows, base, eval_steps=3, **settings)
+    folder = prepared(rows, base, eval_steps=3, **settings)
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "_figures", killed)  # judged and saved, not published
+        with pytest.raises(Killed):
+            run.train(jobs.Worker(folder))
+    assert runs.published(folder) is None
+    latest = last_checkpoint(folder / "checkpoints")
+    assert latest is not None
+    learnt = load_file(latest / "adapter_model.safetensors")
+    (folder / "lock").unlink()
+    again = run.train(jobs.Worker(folder))
+    assert again["steps"] == wanted["steps"] == 5
+    assert losses(folder) == pytest.approx(losses(undisturbed), rel=1e-4)
+    judged = [
+        [line["step"] for line in runs.lines_of(one / "metrics.jsonl") if "eval_loss" in line]
+        for one in (folder, undisturbed)
+    ]
+    assert judged[0] == judged[1] == [0, 3, 5]
+    published = load_file(Path(again["adapter"]) / "adapter_model.safetensors")
+    assert all(published[name].equal(weight) for name, weight in learnt.items())
+
+
+def killed_in_deleting(patch: pytest.MonkeyPatch, name: str, file: str) -> None:
+    """Have the deleting of a folder of this name end after one file of it."""
+    whole = shutil.rmtree
+
+    def killed(path: Path, **given: Any) -> None:
+        if Path(path).name == name and (found := next(Path(path).rglob(file), None)):
+            found.unlink()
+            raise Killed
+        whole(path, **given)
+
+    patch.setattr(shutil, "rmtree", killed)
+
+
+def test_killed_after_it_has_published_it_trains_no_more(
+    base: Path, rows: Path, dure_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mcp_servers.training import run
+
+    folder = prepared(rows, base, max_steps=3, save_steps=2)
+    with monkeypatch.context() as patch:
+        killed_in_deleting(patch, ".checkpoints", "optimizer.pt")
+        with pytest.raises(Killed):
+            run.train(jobs.Worker(folder))
+    (folder / "lock").unlink()
+    monkeypatch.setattr(run, "fit", lambda *_: pytest.fail("it trained again"))
+    result = run.train(jobs.Worker(folder))
+    assert result["steps"] == 3
+    assert (Path(result["adapter"]) / "adapter.gguf").exists()
+    assert not list(folder.rglob("checkpoint-*"))
+
+
+def test_killed_while_it_replaces_what_it_published_it_can_publish_again(
+    dure_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mcp_servers.training.publishing import appearing
+
+    target = dure_home / "adapters" / "rows"
+    for number in range(3):
+        with monkeypatch.context() as patch:
+            if number == 1:
+                killed_in_deleting(patch, "rows", "run.json")
+                killed_in_deleting(patch, ".rows.old.tmp", "run.json")
+            with contextlib.suppress(Killed), appearing(target, "train-1") as aside:
+                (aside / "run.json").write_text('{"run": "train-1"}')
+                (aside / "weights").write_text(str(number))
+    assert (target / "weights").read_text() == "2"
+    assert [path.name for path in target.parent.iterdir()] == ["rows"]
 
 
 def test_a_changed_file_is_noticed_and_the_copy_is_used(
