@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import shutil
 import signal
 import sys
-import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -29,7 +27,6 @@ from mcp_servers.training import settings as options
 from mcp_servers.training.settings import Settings
 
 MODULE = "mcp_servers.training.run"
-_PATIENCE = 20.0  # seconds that a process which said "paused" may take to be gone
 _PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "bitsandbytes")
 
 
@@ -39,7 +36,6 @@ def train(worker: jobs.Worker) -> dict[str, Any]:
     settings = options.of(spec["method"], spec["settings"])
     try:
         if "RANK" not in os.environ:
-            _only_one(folder)
             if (result := _published(folder)) is not None:
                 return result
             _prepare(worker, settings)
@@ -55,23 +51,6 @@ def train(worker: jobs.Worker) -> dict[str, Any]:
                 "gradient_checkpointing or quantize, or take a smaller base; estimate says more."
             ) from None
         raise
-
-
-def _only_one(folder: Path) -> None:
-    """Hold the folder's lock for as long as this process, or the launcher it becomes, lives."""
-    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except OSError:
-            if time.monotonic() > deadline:
-                raise EngineError(
-                    "This run is running already. Cancel it before you resume it."
-                ) from None
-            time.sleep(0.1)
-    os.set_inheritable(lock, True)
 
 
 def _published(folder: Path) -> dict[str, Any] | None:
@@ -192,7 +171,7 @@ def main() -> None:
         jobs.work(train)
         return
     if os.environ["RANK"] == "0":
-        jobs.work(_launched)
+        jobs.work(_launched, claimed=True)
         return
     folder = Path(sys.argv[1])
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))

@@ -120,7 +120,6 @@ def test_a_checkpoint_that_was_not_finished_is_not_there(
     assert latest.name == "checkpoint-3"
     assert len(losses(folder)) == 6
     shutil.copytree(latest, folder / "checkpoints" / ".partial" / "checkpoint-7")
-    (folder / "lock").unlink()  # this process holds it still
     result = run.train(jobs.Worker(folder))
     assert result["steps"] == 8
     assert len(losses(folder)) == 8
@@ -153,7 +152,6 @@ def test_killed_while_it_publishes_it_ends_with_the_steps_and_weights_that_it_ha
     latest = last_checkpoint(folder / "checkpoints")
     assert latest is not None
     learnt = load_file(latest / "adapter_model.safetensors")
-    (folder / "lock").unlink()
     again = run.train(jobs.Worker(folder))
     assert again["steps"] == wanted["steps"] == 5
     assert losses(folder) == pytest.approx(losses(undisturbed), rel=1e-4)
@@ -189,7 +187,6 @@ def test_killed_after_it_has_published_it_trains_no_more(
         killed_in_deleting(patch, ".checkpoints", "optimizer.pt")
         with pytest.raises(Killed):
             run.train(jobs.Worker(folder))
-    (folder / "lock").unlink()
     monkeypatch.setattr(run, "fit", lambda *_: pytest.fail("it trained again"))
     result = run.train(jobs.Worker(folder))
     assert result["steps"] == 3
@@ -226,15 +223,16 @@ def test_a_changed_file_is_noticed_and_the_copy_is_used(
     with pytest.raises(jobs.Paused):
         run.train(worker)
     (folder / "pause").unlink()
-    (folder / "lock").unlink()
+    kept = folder / "rows" / "train.jsonl"
+    whole = kept.read_bytes()
+    kept.write_text("")
+    with pytest.raises(EngineError, match="not what this run was started with"):
+        run.train(jobs.Worker(folder))
+    kept.write_bytes(whole)
     rows.write_text('{"responses": [{"question": "other", "answer": "rows"}]}')
     result = run.train(jobs.Worker(folder))
     assert result["rows"] == 36
     assert result["notes"][0].startswith(f"{rows} has changed")
-    (folder / "rows" / "train.jsonl").write_text("")
-    (folder / "lock").unlink()
-    with pytest.raises(EngineError, match="not what this run was started with"):
-        run.train(jobs.Worker(folder))
 
 
 def test_a_base_that_changed_or_is_gone_is_refused_at_resume(
@@ -249,27 +247,12 @@ def test_a_base_that_changed_or_is_gone_is_refused_at_resume(
     with pytest.raises(jobs.Paused):
         run.train(jobs.Worker(folder))
     (folder / "pause").unlink()
-    (folder / "lock").unlink()
     template = own / "chat_template.jinja"
     template.write_text(template.read_text() + " ")
     with pytest.raises(EngineError, match=r"have changed\. Start a new run"):
         run.train(jobs.Worker(folder))
     shutil.rmtree(own)
-    (folder / "lock").unlink()
     with pytest.raises(EngineError, match="There is no folder"):
-        run.train(jobs.Worker(folder))
-
-
-def test_it_does_not_run_twice_at_once(
-    base: Path, rows: Path, dure_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from mcp_servers.training import run
-
-    monkeypatch.setattr(run, "_PATIENCE", 0.2)
-
-    folder = prepared(rows, base, max_steps=2)
-    run._only_one(folder)
-    with pytest.raises(EngineError, match="running already"):
         run.train(jobs.Worker(folder))
 
 
