@@ -225,7 +225,16 @@ class Worker:
         """Report progress. Raises `Cancelled` if the user asked for it."""
         if self.cancelling:
             raise Cancelled
+        self.report(done, total, message)
+
+    def report(self, done: int, total: int, message: str) -> None:
+        """Report progress alone, where an exception would come at a bad moment."""
         self._update(done=done, total=total, message=message)
+
+    @property
+    def status(self) -> Status:
+        """How the job stands."""
+        return self._state["status"]
 
     @property
     def cancelling(self) -> bool:
@@ -243,15 +252,15 @@ class Worker:
         _write(self.folder, self._state)
 
 
-def work(run: Callable[[Worker], dict[str, Any]], *, claimed: bool = False) -> None:
-    """The `main` of a job module: run it and leave its outcome in the folder.
+def work(run: Callable[[Worker], dict[str, Any]], *, claimed: bool = False) -> Status:
+    """The `main` of a job module: run it and leave its outcome in the folder; answers its status.
 
     `claimed` says that the process which started this one holds the job's lock.
     """
     worker = Worker(Path(sys.argv[1]))
     if not claimed and not worker.claim():
         print("Another process works on this job: nothing is done here.", file=sys.stderr)
-        return
+        return "running"
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(Cancelled()))
     try:
         result = run(worker)
@@ -266,6 +275,7 @@ def work(run: Callable[[Worker], dict[str, Any]], *, claimed: bool = False) -> N
         worker._update(status="failed", error=f"{error}. See {worker.folder / 'log.txt'}.")
     else:
         worker._update(status="done", result=result, message="done")
+    return worker.status
 
 
 def _folder(job: str) -> Path:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from mcp_servers.home import write_atomically
 from mcp_servers.jobs import Worker
 from mcp_servers.torch_runtime import torch
+from mcp_servers.training.launching import launched
 from mcp_servers.training.runs import lines_of
 
 # isort: split
@@ -58,7 +59,7 @@ class Progress(TrainerCallback):
         self._report(state, "training")
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if os.getppid() != self._parent and "RANK" in os.environ:
+        if os.getppid() != self._parent and launched():
             os._exit(1)  # the launcher was killed: its processes must not train on
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -102,10 +103,17 @@ class Progress(TrainerCallback):
         if time.monotonic() - self._reported >= _REPORT_SECONDS:
             self._report(state, "judging on held-out rows")
 
-    def _report(self, state: Any, doing: str) -> None:
+    def tell(self, doing: str, step: int = 0, steps: int = 0) -> None:
+        """Say what is done now. Raises `Cancelled` if the user asked for it and this one is alone.
+
+        Of several processes none may leave while the others wait for it: `_asked` decides for all.
+        """
         self._reported = time.monotonic()
         if self._worker is not None:
-            self._worker.step(state.global_step, state.max_steps, doing)
+            (self._worker.report if launched() else self._worker.step)(step, steps, doing)
+
+    def _report(self, state: Any, doing: str) -> None:
+        self.tell(doing, state.global_step, state.max_steps)
 
     def _asked(self) -> Stop:
         """What the user asked for; the same on every process, or they would wait for ever."""

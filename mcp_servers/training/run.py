@@ -119,25 +119,21 @@ def fit(folder: Path, settings: Settings, worker: jobs.Worker | None) -> dict[st
     """Train, from the last checkpoint if there is one, and publish; in each process of the run."""
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
 
-    def tell(message: str) -> None:
-        if worker is not None:
-            worker.step(0, 0, message)
-
     from mcp_servers import torch_runtime
     from mcp_servers.training import bases, dataset, methods, publishing, trainers
     from mcp_servers.training.progress import Progress
 
+    progress = Progress(folder, worker)
     methods.quiet()
     torch_runtime.seed(settings.seed)
     base = bases.resolve(spec["base"], pickled=settings.allow_pickle)
     tokenizer = bases.load_tokenizer(base)
     rows = dataset.kept(folder)
-    tell("encoding the rows")
+    progress.tell("encoding the rows")
     examples = dataset.examples(*rows, tokenizer, settings)
-    tell("loading the weights")
+    progress.tell("loading the weights")
     model = methods.load_model(base, settings, examples.labels)
     trainable = methods.attach(model, settings, base)
-    progress = Progress(folder, worker)
     build = {"dpo": trainers.dpo}.get(settings.method, trainers.sft)
     if settings.task_type == "SEQ_CLS":
         build = trainers.classifier
@@ -171,7 +167,8 @@ def main() -> None:
         jobs.work(train)
         return
     if os.environ["RANK"] == "0":
-        jobs.work(_launched, claimed=True)
+        if jobs.work(_launched, claimed=True) == "failed":
+            sys.exit(1)  # so that the launcher ends the others, which wait for this one
         return
     folder = Path(sys.argv[1])
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))

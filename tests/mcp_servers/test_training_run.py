@@ -14,6 +14,7 @@ import pytest
 
 from mcp_servers import jobs
 from mcp_servers.errors import EngineError
+from mcp_servers.home import process_exists
 from mcp_servers.training import runs, starting
 from mcp_servers.training.results import RunState
 from tests.conftest import eventually
@@ -275,3 +276,30 @@ def test_two_processes_learn_as_one_with_the_same_global_batch(
     assert done["result"] is not None
     assert losses(two["folder"]) == pytest.approx(losses(alone), rel=1e-4)
     assert done["result"]["eval_loss"] == pytest.approx(wanted["eval_loss"], rel=1e-3)
+
+
+def test_a_cancel_while_two_processes_load_ends_both(
+    base: Path, rows: Path, dure_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    state = start(rows, base, processes=2, max_steps=100_000)
+    eventually(lambda: "starting 2" in now(state)["message"] or now(state)["error"], 60)
+    starting.cancel(None)
+    assert ended(state)["status"] == "cancelled"
+    launcher = jobs.state(state["run"])["pid"]
+    eventually(lambda: not process_exists(launcher), 20, "the end of its processes")
+
+
+def test_one_of_several_does_not_leave_the_others_by_an_exception(
+    base: Path, rows: Path, dure_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mcp_servers.training.progress import Progress
+
+    folder = prepared(rows, base)
+    (folder / "cancel").touch()
+    progress = Progress(folder, jobs.Worker(folder))
+    with pytest.raises(jobs.Cancelled):
+        progress.tell("judging on held-out rows")
+    monkeypatch.setenv("RANK", "0")
+    progress.tell("judging on held-out rows", 3, 4)
+    assert jobs.state(folder.name)["done"] == 3
