@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import sys
+import traceback
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from mcp_servers.training import settings as options
 from mcp_servers.training.settings import Settings
 
 MODULE = "mcp_servers.training.run"
+_NEARLY_FULL = 4 << 20  # bytes that are free where a write has just failed for want of room
 _PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "bitsandbytes")
 
 
@@ -40,17 +42,31 @@ def train(worker: jobs.Worker) -> dict[str, Any]:
                 return result
             _prepare(worker, settings)
         return _ended(folder, fit(folder, settings, worker))
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise EngineError("The disk is full. Make room, then resume the run.") from None
+    except (EngineError, jobs.Cancelled, jobs.Paused):
         raise
-    except RuntimeError as error:
-        if "out of memory" in str(error) or "can't allocate memory" in str(error):
-            raise EngineError(
-                "The memory does not suffice. Lower batch_size or max_length, set "
-                "gradient_checkpointing or quantize, or take a smaller base; estimate says more."
-            ) from None
-        raise
+    except Exception as error:
+        if (cause := _cause(error, folder)) is None:
+            raise
+        traceback.print_exc()
+        raise EngineError(cause) from None
+
+
+def _cause(error: Exception, folder: Path) -> str | None:
+    """What to do about an error, where it comes from a full disk or too little memory.
+
+    torch and safetensors have errors of their own for a disk that is full, so the disk is asked.
+    """
+    full = shutil.disk_usage(folder).free < _NEARLY_FULL
+    if full or getattr(error, "errno", None) == errno.ENOSPC:
+        # What could not be written whole goes: the state of the run needs a place, too.
+        shutil.rmtree(folder / "checkpoints" / ".partial", ignore_errors=True)
+        return "The disk is full. Make room, then resume the run."
+    if "out of memory" in str(error) or "can't allocate memory" in str(error):
+        return (
+            "The memory does not suffice. Lower batch_size or max_length, set "
+            "gradient_checkpointing or quantize, or take a smaller base; estimate says more."
+        )
+    return None
 
 
 def _published(folder: Path) -> dict[str, Any] | None:
