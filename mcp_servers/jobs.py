@@ -19,7 +19,7 @@ import traceback
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
@@ -32,7 +32,10 @@ Status = Literal["running", "done", "failed", "cancelled", "paused"]
 
 
 class JobState(TypedDict):
-    """What `state.json` holds. `done` and `total` count steps of the job's own unit."""
+    """What `state.json` holds. `done` and `total` count steps of the job's own unit.
+
+    A job that was resumed has `resumed`, and in `earlier` the seconds that it ran before.
+    """
 
     job: str
     kind: str
@@ -45,6 +48,8 @@ class JobState(TypedDict):
     pid: int
     started: float
     updated: float
+    resumed: NotRequired[float]
+    earlier: NotRequired[float]
 
 
 class Cancelled(Exception):
@@ -94,12 +99,15 @@ def resume(job: str, module: str) -> JobState:
     # who resume at once, the process that gets the lock writes its own.
     for mark in ("pid", "cancel", "pause"):
         (folder / mark).unlink(missing_ok=True)
+    now = time.time()
     again: JobState = {
         **current,
         "status": "running",
         "message": "resuming",
         "error": None,
-        "updated": time.time(),
+        "updated": now,
+        "resumed": now,
+        "earlier": seconds(current),
     }
     _write(folder, again)
     return {**again, "pid": _spawn(folder, module, again)}
@@ -168,6 +176,12 @@ def state(job: str) -> JobState:
             found["error"] = f"The job's process ended unexpectedly. See {folder / 'log.txt'}."
     found["pid"] = _process(folder)[0]
     return found
+
+
+def seconds(state: JobState) -> float:
+    """How long a job has run, without the pauses in between."""
+    until = time.time() if state["status"] == "running" else state["updated"]
+    return state.get("earlier", 0.0) + until - state.get("resumed", state["started"])
 
 
 def listing() -> list[str]:

@@ -249,3 +249,12 @@ def test_a_second_process_leaves_a_running_job_alone(
     assert (folder / "pid").read_text() == pid
     jobs.cancel(job)
     assert eventually(lambda: ended(job), what="the cancel")["status"] == "cancelled"
+
+
+def test_the_time_of_a_job_does_not_count_its_pauses(own_home: Path) -> None:
+    began = time.time() - 7200
+    job = told(own_home, status="paused", started=began, updated=began + 60)
+    assert jobs.seconds(jobs.state(job)) == pytest.approx(60)
+    jobs.resume(job, COUNTING)
+    state = eventually(lambda: ended(job), what="the job's end")
+    assert 60 < jobs.seconds(state) < 90

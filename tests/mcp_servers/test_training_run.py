@@ -307,3 +307,27 @@ def test_one_of_several_does_not_leave_the_others_by_an_exception(
     monkeypatch.setenv("RANK", "0")
     progress.tell("judging on held-out rows", 3, 4)
     assert jobs.state(folder.name)["done"] == 3
+
+
+def test_what_is_done_again_is_logged_once_and_its_speed_is_of_its_own_tokens(
+    base: Path, rows: Path, dure_home: Path
+) -> None:
+    from transformers import TrainerControl, TrainerState
+
+    from mcp_servers.training.progress import Progress
+
+    folder = prepared(rows, base)
+    metrics = folder / "metrics.jsonl"
+    metrics.write_text('{"step": 0, "seconds": 9.0, "eval_loss": 2.0}\n')
+    progress = Progress(folder, jobs.Worker(folder))
+    progress.rewind(None)
+    assert runs.lines_of(metrics) == []
+    state, control = TrainerState(global_step=5, max_steps=9), TrainerControl()
+    state.num_input_tokens_seen = 1000
+    progress.on_train_begin(None, state, control)
+    state.global_step = 6
+    progress._last_time -= 10
+    progress.on_log(None, state, control, logs={"loss": 1.0, "num_input_tokens_seen": 1100})
+    (line,) = runs.lines_of(metrics)
+    assert line["seconds"] < 9
+    assert line["tokens_per_second"] == pytest.approx(10, abs=0.1)
