@@ -129,9 +129,7 @@ def _spawn(folder: Path, module: str, state: JobState) -> int:
                 env={**os.environ, "DURE_HOME": str(dure_home())},
             )
     except OSError as error:
-        said = (
-            f"The job's process could not be started ({error}). End other programs and try again."
-        )
+        said = f"The job's process could not be started: {error}. Try again when that is mended."
         _write(folder, {**state, "status": "failed", "error": said, "updated": time.time()})
         raise EngineError(said) from None
     return process.pid

@@ -59,7 +59,8 @@ def _cause(error: Exception, folder: Path) -> str | None:
     full = shutil.disk_usage(folder).free < _NEARLY_FULL
     if full or getattr(error, "errno", None) == errno.ENOSPC:
         # What could not be written whole goes: the state of the run needs a place, too.
-        shutil.rmtree(folder / "checkpoints" / ".partial", ignore_errors=True)
+        for part in ("checkpoints/.partial", "adapter", "model"):
+            shutil.rmtree(folder / part, ignore_errors=True)
         return "The disk is full. Make room, then resume the run."
     if "out of memory" in str(error) or "can't allocate memory" in str(error):
         return (
