@@ -19,7 +19,7 @@ import traceback
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NotRequired
+from typing import Any, Literal
 
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
@@ -34,7 +34,7 @@ Status = Literal["running", "done", "failed", "cancelled", "paused"]
 class JobState(TypedDict):
     """What `state.json` holds. `done` and `total` count steps of the job's own unit.
 
-    A job that was resumed has `resumed`, and in `earlier` the seconds that it ran before.
+    `resumed` is when its present process was started, `earlier` the seconds that it ran before.
     """
 
     job: str
@@ -48,8 +48,8 @@ class JobState(TypedDict):
     pid: int
     started: float
     updated: float
-    resumed: NotRequired[float]
-    earlier: NotRequired[float]
+    resumed: float
+    earlier: float
 
 
 class Cancelled(Exception):
@@ -79,6 +79,8 @@ def start(kind: str, module: str, spec: dict[str, Any]) -> JobState:
         "pid": 0,
         "started": now,
         "updated": now,
+        "resumed": now,
+        "earlier": 0.0,
     }
     _write(folder, state)
     pid = _spawn(folder, module, state)
@@ -162,13 +164,13 @@ def state(job: str) -> JobState:
     """A job's state now. A job whose process is gone without a word has failed."""
     folder = _folder(job)
     try:
-        found: JobState = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        found = _read(folder)
     except OSError:
         known = ", ".join(listing()[:5]) or "none"
         raise EngineError(f"There is no job {job!r}. The latest: {known}.") from None
     if found["status"] == "running" and _gone(folder, found):
         # The worker may have finished between the two reads: look once more before judging.
-        found = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        found = _read(folder)
         if found["status"] == "running":
             found["status"] = "failed"
             found["error"] = f"The job's process ended unexpectedly. See {folder / 'log.txt'}."
@@ -179,7 +181,7 @@ def state(job: str) -> JobState:
 def seconds(state: JobState) -> float:
     """How long a job has run, without the pauses in between."""
     until = time.time() if state["status"] == "running" else state["updated"]
-    return state.get("earlier", 0.0) + until - state.get("resumed", state["started"])
+    return state["earlier"] + until - state["resumed"]
 
 
 def listing() -> list[str]:
@@ -211,7 +213,7 @@ class Worker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.spec: dict[str, Any] = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
-        self._state: JobState = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        self._state = _read(folder)
 
     def claim(self) -> bool:
         """Take the job's lock for as long as this process lives, and what it becomes by exec.
@@ -294,6 +296,13 @@ def _folder(job: str) -> Path:
     if not job or "/" in job or "\\" in job or job.startswith("."):
         raise EngineError(f"{job!r} is not a job id.")
     return dure_home() / "jobs" / job
+
+
+def _read(folder: Path) -> JobState:
+    found: JobState = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    found.setdefault("resumed", found["started"])  # of a job that an older Dure started
+    found.setdefault("earlier", 0.0)
+    return found
 
 
 def _write(folder: Path, state: JobState) -> None:
