@@ -30,7 +30,7 @@ from typing import Any
 from agents.errors import DureError, ModelRefused
 
 _KEEP_PREFIXES = 16  # files of about 30 kB a token
-_KEEP_ADAPTERS = 4  # in memory at once; the one used longest ago goes
+_KEEP_ADAPTERS = 4  # in memory at once; the one loaded longest ago goes
 _STEP_TOKENS = 128  # prompt tokens between two chances to cancel; costs 2% of speed here
 
 

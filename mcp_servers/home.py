@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+_STARTED = 22 - 3  # starttime in what `_stat` answers
+
 
 def dure_home() -> Path:
     """The folder that holds conversations, indexes, jobs, pictures, models and logs.
@@ -34,12 +36,35 @@ def write_atomically(path: Path, text: str) -> None:
         aside.unlink(missing_ok=True)
 
 
-def process_exists(pid: int) -> bool:
-    """Whether a process of this number runs, whoever's it is."""
+def process_exists(pid: int, started: str = "") -> bool:
+    """Whether a process of this number runs, whoever's it is; with `started`, that very process.
+
+    One that has ended and that its parent has not asked after yet does not run.
+    """
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    return True
+        pass
+    stat = _stat(pid)
+    return not stat or (stat[0] != "Z" and started in ("", stat[_STARTED]))
+
+
+def process_started(pid: int) -> str:
+    """When a process began, in ticks of the kernel; empty where the system has no /proc.
+
+    Numbers of processes are given anew, after a restart of the machine at the latest: only both
+    together are one process for ever.
+    """
+    stat = _stat(pid)
+    return stat[_STARTED] if stat else ""
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat after the name, as proc(5) lists them from the third on."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return text.rpartition(")")[2].split()

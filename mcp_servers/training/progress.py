@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
+from mcp_servers.home import write_atomically
 from mcp_servers.jobs import Worker
 from mcp_servers.torch_runtime import torch
+from mcp_servers.training.launching import launched
 from mcp_servers.training.runs import lines_of
 
 # isort: split
@@ -37,22 +39,27 @@ class Progress(TrainerCallback):
         self._before = 0.0  # seconds of training before this process
         self._last_step = 0
         self._last_tokens = 0.0
-        self._evaluating = 0.0  # seconds of evaluation and saving since the last log
+        self._evaluating = 0.0  # seconds of evaluation since the last log
 
-    def rewind(self, step: int) -> None:
-        """Forget what was logged after a checkpoint: those steps are done again."""
+    def rewind(self, checkpoint: Path | None) -> None:
+        """Forget what was logged after a checkpoint, or all: that is done again."""
+        known: set[tuple[int, bool]] = set()
+        if checkpoint is not None:
+            told = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+            known = {(line["step"], "eval_loss" in line) for line in told["log_history"]}
         path = self._folder / "metrics.jsonl"
-        kept = [line for line in lines_of(path) if line["step"] <= step]
+        kept = [line for line in lines_of(path) if (line["step"], "eval_loss" in line) in known]
         self._before = max((line["seconds"] for line in kept), default=0.0)
-        path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept))
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._began = self._last_time = time.monotonic()
         self._last_step = state.global_step
+        self._last_tokens = state.num_input_tokens_seen  # 0 where trl counts: it starts anew
         self._report(state, "training")
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if os.getppid() != self._parent and "RANK" in os.environ:
+        if os.getppid() != self._parent and launched():
             os._exit(1)  # the launcher was killed: its processes must not train on
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -96,10 +103,17 @@ class Progress(TrainerCallback):
         if time.monotonic() - self._reported >= _REPORT_SECONDS:
             self._report(state, "judging on held-out rows")
 
-    def _report(self, state: Any, doing: str) -> None:
+    def tell(self, doing: str, step: int = 0, steps: int = 0) -> None:
+        """Say what is done now. Raises `Cancelled` if the user asked for it and this one is alone.
+
+        Of several processes none may leave while the others wait for it: `_asked` decides for all.
+        """
         self._reported = time.monotonic()
         if self._worker is not None:
-            self._worker.step(state.global_step, state.max_steps, doing)
+            (self._worker.report if launched() else self._worker.step)(step, steps, doing)
+
+    def _report(self, state: Any, doing: str) -> None:
+        self.tell(doing, state.global_step, state.max_steps)
 
     def _asked(self) -> Stop:
         """What the user asked for; the same on every process, or they would wait for ever."""

@@ -35,16 +35,18 @@ def appearing(target: Path, run: str) -> Iterator[Path]:
     if target.exists() and _owner(target) != run:
         raise EngineError(f"{target} exists. Rename it, and resume the run.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    shutil.rmtree(aside, ignore_errors=True)
+    aside, before = (target.with_name(f".{target.name}.{what}.tmp") for what in ("new", "old"))
+    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
+    shutil.rmtree(before, ignore_errors=True)
     aside.mkdir()
     try:
         yield aside
         if target.exists():
-            shutil.rmtree(target)
+            target.rename(before)  # killed while it deletes, half a target would be nobody's
         aside.rename(target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(before, ignore_errors=True)
 
 
 def _owner(target: Path) -> str:
@@ -104,7 +106,6 @@ def finish(
         shutil.copytree(own, aside, copy_function=_linked, dirs_exist_ok=True)
         if kind == "adapter" and (reason := _to_gguf(aside, base, settings)):
             notes.append(f"no GGUF: {reason}")
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # a run that is done needs none
     gguf = target / "adapter.gguf"
     return {
         "name": spec["name"],

@@ -12,7 +12,8 @@ from mcp_servers.jobs import Status
 class RunState(TypedDict):
     """A run, or a job that works on one, as it stands. Figures that do not exist yet are null.
 
-    `name` is what the result is called, `run` the job's id. Seconds are of wall time.
+    `name` is what the result is called, `run` the job's id. Seconds are of wall time, without
+    pauses.
     """
 
     run: str

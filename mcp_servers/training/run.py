@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import shutil
 import signal
 import sys
-import time
+import traceback
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,12 @@ from typing import Any
 from mcp_servers import jobs
 from mcp_servers.errors import EngineError
 from mcp_servers.home import write_atomically
+from mcp_servers.training import runs
 from mcp_servers.training import settings as options
 from mcp_servers.training.settings import Settings
 
 MODULE = "mcp_servers.training.run"
-_PATIENCE = 20.0  # seconds that a process which said "paused" may take to be gone
+_NEARLY_FULL = 4 << 20  # bytes that are free where a write has just failed for want of room
 _PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "bitsandbytes")
 
 
@@ -38,37 +38,58 @@ def train(worker: jobs.Worker) -> dict[str, Any]:
     settings = options.of(spec["method"], spec["settings"])
     try:
         if "RANK" not in os.environ:
-            _only_one(folder)
+            if (result := _published(folder)) is not None:
+                return result
             _prepare(worker, settings)
-        return fit(folder, settings, worker)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise EngineError("The disk is full. Make room, then resume the run.") from None
+        return _ended(folder, fit(folder, settings, worker))
+    except (EngineError, jobs.Cancelled, jobs.Paused):
         raise
-    except RuntimeError as error:
-        if "out of memory" in str(error) or "can't allocate memory" in str(error):
-            raise EngineError(
-                "The memory does not suffice. Lower batch_size or max_length, set "
-                "gradient_checkpointing or quantize, or take a smaller base; estimate says more."
-            ) from None
-        raise
+    except Exception as error:
+        if (cause := _cause(error, folder)) is None:
+            raise
+        traceback.print_exc()
+        raise EngineError(cause) from None
 
 
-def _only_one(folder: Path) -> None:
-    """Hold the folder's lock for as long as this process, or the launcher it becomes, lives."""
-    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except OSError:
-            if time.monotonic() > deadline:
-                raise EngineError(
-                    "This run is running already. Cancel it before you resume it."
-                ) from None
-            time.sleep(0.1)
-    os.set_inheritable(lock, True)
+def _cause(error: Exception, folder: Path) -> str | None:
+    """What to do about an error, where it comes from a full disk or too little memory.
+
+    torch and safetensors have errors of their own for a disk that is full, so the disk is asked.
+    """
+    full = shutil.disk_usage(folder).free < _NEARLY_FULL
+    if full or getattr(error, "errno", None) == errno.ENOSPC:
+        # What could not be written whole goes: the state of the run needs a place, too.
+        for part in ("checkpoints/.partial", "adapter", "model"):
+            shutil.rmtree(folder / part, ignore_errors=True)
+        return "The disk is full. Make room, then resume the run."
+    if "out of memory" in str(error) or "can't allocate memory" in str(error):
+        return (
+            "The memory does not suffice. Lower batch_size or max_length, set "
+            "gradient_checkpointing or quantize, or take a smaller base; estimate says more."
+        )
+    return None
+
+
+def _published(folder: Path) -> dict[str, Any] | None:
+    """The result of a run that was killed after it had published, and before it had said so."""
+    path = folder / "result.json"
+    if not path.exists() or runs.published(folder) is None:
+        return None
+    return _ended(folder, json.loads(path.read_text(encoding="utf-8")))
+
+
+def _ended(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
+    """The result, kept in the folder; the checkpoints go, of which a run that is done needs none.
+
+    They are renamed first: a kill in the middle of deleting leaves no half of one to resume from.
+    """
+    write_atomically(folder / "result.json", json.dumps(result, ensure_ascii=False, indent=1))
+    checkpoints, gone = folder / "checkpoints", folder / ".checkpoints"
+    shutil.rmtree(gone, ignore_errors=True)
+    if checkpoints.exists():
+        checkpoints.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+    return result
 
 
 def _prepare(worker: jobs.Worker, settings: Settings) -> None:
@@ -115,25 +136,21 @@ def fit(folder: Path, settings: Settings, worker: jobs.Worker | None) -> dict[st
     """Train, from the last checkpoint if there is one, and publish; in each process of the run."""
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
 
-    def tell(message: str) -> None:
-        if worker is not None:
-            worker.step(0, 0, message)
-
     from mcp_servers import torch_runtime
     from mcp_servers.training import bases, dataset, methods, publishing, trainers
     from mcp_servers.training.progress import Progress
 
+    progress = Progress(folder, worker)
     methods.quiet()
     torch_runtime.seed(settings.seed)
     base = bases.resolve(spec["base"], pickled=settings.allow_pickle)
     tokenizer = bases.load_tokenizer(base)
     rows = dataset.kept(folder)
-    tell("encoding the rows")
+    progress.tell("encoding the rows")
     examples = dataset.examples(*rows, tokenizer, settings)
-    tell("loading the weights")
+    progress.tell("loading the weights")
     model = methods.load_model(base, settings, examples.labels)
     trainable = methods.attach(model, settings, base)
-    progress = Progress(folder, worker)
     build = {"dpo": trainers.dpo}.get(settings.method, trainers.sft)
     if settings.task_type == "SEQ_CLS":
         build = trainers.classifier
@@ -149,7 +166,7 @@ def fit(folder: Path, settings: Settings, worker: jobs.Worker | None) -> dict[st
     shutil.rmtree(folder / "checkpoints" / ".partial", ignore_errors=True)
     checkpoint = trainers.last_checkpoint(folder / "checkpoints")
     if worker is not None:
-        progress.rewind(int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0)
+        progress.rewind(checkpoint)
     trainer.args.eval_on_start = bool(examples.held_out) and checkpoint is None
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if progress.stopped == "cancel":
@@ -167,7 +184,8 @@ def main() -> None:
         jobs.work(train)
         return
     if os.environ["RANK"] == "0":
-        jobs.work(_launched)
+        if jobs.work(_launched, claimed=True) == "failed":
+            sys.exit(1)  # so that the launcher ends the others, which wait for this one
         return
     folder = Path(sys.argv[1])
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from mcp_servers.training.results import Deleted, Logs, RunState
 
 KINDS = ("train", "evaluate", "merge", "export", "push")
 _NAME = re.compile(r"[^\W_][\w-]{0,63}")
+_RESERVED = ("off", "끄기", "embedded")  # words of /adapter and /model
 _TAIL = 64 << 10  # bytes of metrics in which the latest loss surely is
 
 
@@ -36,10 +36,19 @@ def _started(folder: Path) -> float:
 
 
 def find(run: str | None, kinds: Sequence[str] = ("train",)) -> Path:
-    """The folder of a run by its name or id; the newest if None. Raises `EngineError`."""
+    """The folder of a run by its name or id; the newest if None. Raises `EngineError`.
+
+    Among several kinds the newest job that runs, of this name if one is given, goes before a run
+    that is done: who asks how far "faq" is while it is judged means that.
+    """
     found = folders(kinds)
     if not found:
         raise EngineError("Nothing has been trained yet. Start with train.")
+    if len(kinds) > 1:
+        for folder in found:
+            named = run is None or spec(folder).get("name") == run
+            if named and jobs.state(folder.name)["status"] == "running":
+                return folder
     if run is None:
         return found[0]
     for folder in found:
@@ -73,12 +82,14 @@ def taken_names() -> set[str]:
 
 def new_name(wanted: str | None, data: Sequence[str]) -> str:
     """A name for a new run: the user's, else one after the data. Raises `EngineError`."""
-    taken = taken_names()
+    taken = taken_names() | set(_RESERVED)
     if wanted is not None:
         if not _NAME.fullmatch(wanted):
             raise EngineError(
                 f"{wanted!r} cannot be a name. Use letters, digits, - and _, at most 64."
             )
+        if wanted in _RESERVED:
+            raise EngineError(f"{wanted!r} means something else in the chat. Choose another name.")
         if wanted in taken:
             raise EngineError(f"The name {wanted!r} is taken. Choose another, or delete that run.")
         return wanted
@@ -118,7 +129,7 @@ def state(folder: Path) -> RunState:
         "eval_loss": latest.get("eval_loss"),
         "learning_rate": latest.get("learning_rate"),
         "tokens_per_second": latest.get("tokens_per_second"),
-        "seconds": round((time.time() if running else job["updated"]) - job["started"], 1),
+        "seconds": round(jobs.seconds(job), 1),
         "seconds_left": round(left * each, 1) if running and each is not None else None,
         "result": job["result"],
         "error": job["error"],

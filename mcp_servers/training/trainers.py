@@ -29,10 +29,19 @@ def _step(checkpoint: Path) -> int:
 class WholeCheckpoints:
     """Mixed into a trainer: writes each checkpoint aside and renames it when it is complete.
 
-    So that a kill in the middle of saving leaves the one before as the latest.
+    So that a kill in the middle of saving leaves the one before as the latest. Resumed from the
+    checkpoint of its last step, it trains no more: transformers looks only after a step whether
+    it was the last one.
     """
 
     _aside: Path | None = None
+
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        state: Any = self.state  # type: ignore[attr-defined]
+        if state.global_step >= state.max_steps:
+            self.control.should_training_stop = True  # type: ignore[attr-defined]
+            return
+        super()._run_epoch(*args, **kwargs)  # type: ignore[misc]
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self._aside) if self._aside else self.args.output_dir  # type: ignore[attr-defined]
@@ -135,11 +144,7 @@ def sft(
     callbacks: list[Any],
 ) -> Any:
     """trl's SFTTrainer over token ids that are there already (chapter 10.11)."""
-    from datasets import Dataset
     from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
-
-    class Trainer(WholeCheckpoints, SFTTrainer):
-        pass
 
     score_counted_tokens_alone()
     config = SFTConfig(
@@ -148,14 +153,7 @@ def sft(
         packing=settings.packing,
         eval_packing=False,
     )
-    return Trainer(
-        model=trainable.model,
-        args=config,
-        train_dataset=Dataset.from_list(list(train)),
-        eval_dataset=Dataset.from_list(list(held_out)) if held_out else None,
-        processing_class=tokenizer,
-        callbacks=callbacks,
-    )
+    return _built(SFTTrainer, config, trainable, tokenizer, train, held_out, callbacks)
 
 
 def dpo(
@@ -168,26 +166,15 @@ def dpo(
     callbacks: list[Any],
 ) -> Any:
     """trl's DPOTrainer over chosen and rejected answers; the base itself is the reference."""
-    from datasets import Dataset
     from trl import DPOConfig, DPOTrainer  # type: ignore[attr-defined]
-
-    class Trainer(WholeCheckpoints, DPOTrainer):
-        pass
 
     config = DPOConfig(
         **arguments(settings, folder, bool(held_out)),
         max_length=settings.max_length,
         beta=settings.beta,
     )
-    return Trainer(
-        model=trainable.model,
-        args=config,
-        train_dataset=Dataset.from_list(list(train)),
-        eval_dataset=Dataset.from_list(list(held_out)) if held_out else None,
-        processing_class=tokenizer,
-        peft_config=trainable.config,
-        callbacks=callbacks,
-    )
+    peft = {"peft_config": trainable.config}
+    return _built(DPOTrainer, config, trainable, tokenizer, train, held_out, callbacks, **peft)
 
 
 def classifier(
@@ -200,12 +187,7 @@ def classifier(
     callbacks: list[Any],
 ) -> Any:
     """transformers' Trainer over labelled texts (task type SEQ_CLS); logs accuracy."""
-    from datasets import Dataset
-    from transformers import DataCollatorWithPadding, TrainingArguments
-    from transformers import Trainer as Plain
-
-    class Trainer(WholeCheckpoints, Plain):
-        pass
+    from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 
     def accuracy(prediction: Any) -> dict[str, float]:
         logits = prediction.predictions
@@ -217,15 +199,43 @@ def classifier(
         **arguments(settings, folder, bool(held_out)),
         include_num_input_tokens_seen="non_padding",
     )
-    return Trainer(
+    return _built(
+        Trainer,
+        config,
+        trainable,
+        tokenizer,
+        train,
+        held_out,
+        callbacks,
+        data_collator=DataCollatorWithPadding(tokenizer),
+        compute_metrics=accuracy,
+    )
+
+
+def _built(
+    kind: type[Any],
+    config: Any,
+    trainable: Trainable,
+    tokenizer: Any,
+    train: Sequence[Any],
+    held_out: Sequence[Any],
+    callbacks: list[Any],
+    **more: Any,
+) -> Any:
+    """A trainer of this kind whose checkpoints are whole."""
+    from datasets import Dataset
+
+    class Whole(WholeCheckpoints, kind):  # type: ignore[misc]
+        pass
+
+    return Whole(
         model=trainable.model,
         args=config,
         train_dataset=Dataset.from_list(list(train)),
         eval_dataset=Dataset.from_list(list(held_out)) if held_out else None,
         processing_class=tokenizer,
-        data_collator=DataCollatorWithPadding(tokenizer),
-        compute_metrics=accuracy,
         callbacks=callbacks,
+        **more,
     )
 
 

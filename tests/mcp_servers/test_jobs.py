@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from mcp_servers import jobs
 from mcp_servers.errors import EngineError
+from mcp_servers.home import process_started
 from tests.conftest import ROOT, environment, eventually
 
 pytestmark = pytest.mark.slow  # processes, waited for
@@ -188,8 +190,71 @@ def test_a_killed_job_can_be_resumed_and_a_running_or_done_one_cannot() -> None:
     os.kill(jobs.state(job)["pid"], signal.SIGKILL)
     eventually(lambda: ended(job), what="the death to be noticed")
     resumed = jobs.resume(job, COUNTING)
-    eventually(lambda: running(job), what="the first step again")
-    assert jobs.state(job)["pid"] == resumed["pid"]
+    pid = eventually(lambda: jobs.state(job)["pid"], what="the new process to have the job")
+    assert pid == resumed["pid"]
     jobs.cancel(job)
     state = eventually(lambda: ended(job), what="the cancel")
     assert state["status"] == "cancelled"
+
+
+def told(home: Path, **changes: object) -> str:
+    """A job that says it runs, without a process of its own."""
+    folder = home / "jobs" / "count-1"
+    folder.mkdir(parents=True)
+    now = time.time()
+    state = {"job": "count-1", "kind": "count", "status": "running", "error": None}
+    state |= {"message": "", "done": 1, "total": 2, "started": now, "updated": now, **changes}
+    (folder / "state.json").write_text(json.dumps(state))
+    (folder / "spec.json").write_text(json.dumps({"total": 2}))
+    return "count-1"
+
+
+def test_another_process_with_the_number_of_a_dead_one_is_not_the_job(own_home: Path) -> None:
+    job = told(own_home)
+    pid = own_home / "jobs" / job / "pid"
+    pid.write_text(f"{os.getpid()} {process_started(os.getpid())}")
+    assert jobs.state(job)["status"] == "running"
+    assert jobs.state(job)["pid"] == os.getpid()
+    pid.write_text(f"{os.getpid()} 1")  # as after a restart of the machine
+    assert jobs.state(job)["status"] == "failed"
+    assert jobs.resume(job, COUNTING)["status"] == "running"
+    assert eventually(lambda: ended(job), what="the job's end")["status"] == "done"
+
+
+def test_a_job_that_never_got_a_process_has_failed(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert jobs.state(told(own_home))["status"] == "running"  # it may be starting
+    shutil.rmtree(own_home / "jobs")
+    assert jobs.state(told(own_home, updated=time.time() - 60))["status"] == "failed"
+    monkeypatch.setattr(sys, "executable", str(own_home / "absent"))
+    with pytest.raises(EngineError, match="could not be started"):
+        jobs.start("count", COUNTING, LONG)
+    job = jobs.listing()[0]
+    assert jobs.state(job)["status"] == "failed"
+    assert "absent" in str(jobs.state(job)["error"])
+
+
+def test_a_second_process_leaves_a_running_job_alone(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = jobs.start("count", COUNTING, LONG)["job"]
+    eventually(lambda: running(job), what="the first step")
+    folder = own_home / "jobs" / job
+    pid = (folder / "pid").read_text()
+    monkeypatch.setattr(jobs, "_PATIENCE", 0.1)
+    monkeypatch.setattr(sys, "argv", ["count", str(folder)])
+    jobs.work(lambda _: pytest.fail("it works on the job too"))
+    assert jobs.state(job)["status"] == "running"
+    assert (folder / "pid").read_text() == pid
+    jobs.cancel(job)
+    assert eventually(lambda: ended(job), what="the cancel")["status"] == "cancelled"
+
+
+def test_the_time_of_a_job_does_not_count_its_pauses(own_home: Path) -> None:
+    began = time.time() - 7200
+    job = told(own_home, status="paused", started=began, updated=began + 60)
+    assert jobs.seconds(jobs.state(job)) == pytest.approx(60)
+    jobs.resume(job, COUNTING)
+    state = eventually(lambda: ended(job), what="the job's end")
+    assert 60 < jobs.seconds(state) < 90

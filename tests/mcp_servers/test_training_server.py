@@ -98,6 +98,37 @@ async def test_a_name_that_is_taken_is_refused_and_a_default_one_made_new(allowe
     assert runs.new_name("지도-qa_1", [data]) == "지도-qa_1"
 
 
+@pytest.mark.parametrize("name", ["off", "끄기", "embedded"])
+async def test_a_word_of_the_chat_is_no_name(name: str, allowed: Path) -> None:
+    data = str(write_rows(allowed, name=f"{name}.json"))
+    assert "means something else" in await error_of("train", data=[data], name=name)
+    assert runs.new_name(None, [data]) == f"{name}-2"
+
+
+async def test_of_jobs_with_one_name_the_one_that_runs_is_meant(allowed: Path) -> None:
+    run = a_run(allowed)
+    judging, other = run.with_name("evaluate-1"), run.with_name("train-2")
+    state = json.loads((run / "state.json").read_text())
+    for folder, status, kind, started in (
+        (judging, "running", "evaluate", state["started"] + 1),
+        (other, "done", "train", state["started"] + 2),
+    ):
+        folder.mkdir()
+        told = {**state, "job": folder.name, "kind": kind, "status": status, "started": started}
+        (folder / "state.json").write_text(json.dumps(told))
+    (judging / "spec.json").write_text(json.dumps({"name": "rows", "run": run.name}))
+    (other / "spec.json").write_text(json.dumps({"name": "other"}))
+    (judging / "log.txt").write_text("judging\n")
+    for name in ("rows", None):
+        assert (await call("status", run=name)).structuredContent["run"] == judging.name
+        assert (await call("logs", run=name)).structuredContent["lines"] == ["judging"]
+    assert (await call("status", run=run.name)).structuredContent["run"] == run.name
+    assert (await call("cancel", run="rows")).structuredContent["run"] == judging.name
+    (judging / "state.json").write_text(json.dumps({**state, "job": judging.name}))
+    assert (await call("status", run="rows")).structuredContent["run"] == run.name
+    assert (await call("status")).structuredContent["run"] == other.name
+
+
 async def test_a_run_is_shown_in_figures_and_pictures(allowed: Path) -> None:
     run = a_run(allowed)
     began = time.perf_counter()
