@@ -1,4 +1,4 @@
-"""Which runs a request means: those whose names it writes, else the latest."""
+"""Which runs a request means: those whose names it writes, else the latest where that is safe."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from typing_extensions import TypedDict
 
 from graphs.tool_calls import result_of
 from graphs.tool_rules import ruled_arguments
-from graphs.training_settings import repo_in, settings_in
+from graphs.training_settings import repo_in, settings_in, without_sources
 
-_FINAL = {"delete_run", "push", "merge"}  # a name that nobody knows must not become another run
+NAMED_ONLY = frozenset({"delete_run", "push"})
+"""Tools that nobody can undo: they never mean the latest run unless the request says so."""
+_FINAL = NAMED_ONLY | {"merge"}  # a name that nobody knows must not become another run
+_LATEST = re.compile(r"마지막|최근|최신|방금|\b(?:latest|last|newest|most recent)\b", re.IGNORECASE)
 _QUOTED = re.compile(r"[\"“'‘`]([\w-]+)[\"”'’`]")
 _NAME_BEFORE = re.compile(
     r"\b(?:run|adapter|model|delete|remove|erase|push|upload|merge)\s+(?:the )?"
@@ -28,7 +31,8 @@ _NAME_AFTER = re.compile(
 _KIND = re.compile(r"(?<![a-z0-9])(?:q8_0|bf16|f16|f32)(?![a-z0-9])", re.IGNORECASE)
 _NO_NAMES = re.compile(
     r"(?:the|my|a|an|it|its|this|that|these|those|last|latest|newest|current|all|run|runs|job|jobs"
-    r"|training|adapter|adapters|model|models|lora|gguf|merge|merged|into|with|to|and|from|hub)",
+    r"|training|adapter|adapters|model|models|lora|gguf|merge|merged|into|with|to|and|from|hub"
+    r"|rows?|lines?|columns?|duplicates?|blanks?|data|everything|nothing|any)",
     re.IGNORECASE,
 )
 
@@ -63,7 +67,7 @@ class Runs:
         if "data" in names:
             found |= settings_in(request, names)
         if "runs" in names:
-            named = self.named_in(request) or self._latest()[:2]
+            named = self.named_in(request) or self.latest()[:2]
             return found | ({"runs": named} if len(named) > 1 else {})
         if "run" in names and (run := self._one(tool, request)):
             found["run"] = run
@@ -89,15 +93,19 @@ class Runs:
         return sorted(places, key=places.__getitem__)
 
     def _one(self, tool: str, request: str) -> str | None:
+        if tool in _FINAL:
+            request = without_sources(request)  # faq.csv does not name the run faq
         if named := self.named_in(request):
             return named[0]
-        if tool in _FINAL and (unknown := _unknown(request)):
+        if tool not in _FINAL:
+            return None  # the server's default: the latest
+        if unknown := _unknown(request):
             return unknown  # the server says which ones there are
-        if tool in _FINAL:
-            return next(iter(self._latest()), None)
-        return None  # the server's default: the latest
+        if tool in NAMED_ONLY and not _LATEST.search(request):
+            return None
+        return next(iter(self.latest()), None)
 
-    def _latest(self) -> list[str]:
+    def latest(self) -> list[str]:
         """The names of the training runs, the newest first, each once."""
         return list(
             dict.fromkeys(r["name"] or r["run"] for r in self.known if r["kind"] == "train")

@@ -91,6 +91,11 @@ def data_in(request: str) -> list[str]:
     return _sources(request)[1]
 
 
+def without_sources(request: str) -> str:
+    """A request without the files, folders and hub names in it."""
+    return _sources(request)[0]
+
+
 def repo_in(request: str) -> str | None:
     """The hub repository (owner/name) that a request names."""
     found = _HUB.search(request)

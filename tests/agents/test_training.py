@@ -50,7 +50,7 @@ def test_a_user_trains_from_the_chat_edits_follows_and_deletes(rows: Dure) -> No
         say("지켜볼게", "걸렸습니다")
         say("얼마나 됐어?", "9/9 단계")
         say("곡선 보여줘", "그림: ")
-        say("delete it", r'Run delete_run\(\{"run": "mini-faq"\}\)')
+        say("delete mini-faq", r'Run delete_run\(\{"run": "mini-faq"\}\)')
         screen.type("y" + ENTER)
         screen.expect("Deleted mini-faq")
         screen.expect(PROMPT)

@@ -117,9 +117,32 @@ async def test_watching_shows_each_change_until_the_end(workshop: Workshop) -> N
 async def test_a_run_that_is_to_go_is_named_in_the_question(workshop: Workshop) -> None:
     workshop.started = [STATE]
     talk = Talk(workshop)
-    waiting = await talk.say("delete it")
+    assert "`faq`" in await talk.say("delete it")
+    assert workshop.called("delete_run") == []
+    waiting = await talk.say("faq")
     assert (waiting["name"], waiting["args"]) == ("delete_run", {"run": "faq"})
     assert "Deleted **faq**" in await talk.decide(type="approve")
+
+
+@pytest.mark.parametrize("request_", ["지워줘", "remove duplicates", "허브에 올려줘 me/faq"])
+async def test_what_cannot_be_undone_never_means_a_run_that_nobody_named(
+    request_: str, workshop: Workshop
+) -> None:
+    workshop.started = [STATE]
+    talk = Talk(workshop)
+    assert isinstance(await talk.say(request_), str)
+    assert {name for name, _ in workshop.calls} == {"runs"}
+    assert "50%" in await talk.say("faq는 얼마나 됐어?")  # another question, not the answer
+    assert workshop.called("delete_run") == []
+    assert talk.model.asked == []
+
+
+async def test_to_stop_watching_stops_no_run(workshop: Workshop) -> None:
+    workshop.started = [STATE]
+    talk = Talk(workshop)
+    assert "작업은 계속됩니다" in await talk.say("그만 볼게")
+    assert "goes on" in await talk.say("stop watching")
+    assert {name for name, _ in workshop.calls} == {"runs"}
 
 
 @pytest.mark.parametrize("request_", ["얼마나 됐어?", "faq는 얼마나 됐어?"])
