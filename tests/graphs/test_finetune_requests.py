@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,6 +80,30 @@ SETTINGS: dict[str, Any] = {tool.__name__: tool for tool in hub.load("training")
         ),
         ("base=./models/mine data=[a.csv]", {"base": "./models/mine", "data": ["a.csv"]}),
         ("what is it doing?", {}),
+        ("Train on faq.csv.", {"data": ["faq.csv"]}),
+        ("faq.csv로 학습해줘. 이름은 bim", {"data": ["faq.csv"], "name": "bim"}),
+        ("Train on ./data/faq.jsonl.", {"data": ["./data/faq.jsonl"]}),
+        ("Train on ./data/qa.", {"data": ["./data/qa"]}),
+        ("Train on faq.csv. Save the output in results/run1", {"data": ["faq.csv"]}),
+        ("faq.csv.gz", {}),
+        ("faq.csv로 학습/평가 해줘", {"data": ["faq.csv"]}),
+        (
+            "faq.csv로 q_proj/v_proj 만 학습",
+            {"data": ["faq.csv"], "targets": ["q_proj", "v_proj"]},
+        ),
+        (
+            "train on faq.csv, lr 1e-4/step, 2026/11/25",
+            {"data": ["faq.csv"], "learning_rate": 1e-4},
+        ),
+        ("train on qa/ for 2 epochs", {"data": ["qa/"], "epochs": 2.0}),
+        ("~/자료/질문으로 학습", {"data": ["~/자료/질문"]}),
+        ("org/chats로 학습해줘", {"data": ["org/chats"]}),
+        ("org/chats 데이터로 학습해줘", {"data": ["org/chats"]}),
+        ("don't use lora on faq.csv", {"data": ["faq.csv"], "method": "full"}),
+        ("로라는 쓰지 말고 faq.csv로 학습", {"data": ["faq.csv"], "method": "full"}),
+        ("LoRA 대신 bitfit으로 faq.csv 학습", {"data": ["faq.csv"], "method": "bitfit"}),
+        ("train on faq.csv, do not use packing", {"data": ["faq.csv"], "packing": False}),
+        ("train on faq.csv without qlora", {"data": ["faq.csv"]}),
     ],
 )
 def test_settings_are_read_as_they_are_written(request_: str, wanted: dict[str, Any]) -> None:
@@ -89,6 +114,15 @@ def test_every_setting_can_be_written_by_its_own_name() -> None:
     for name in SETTINGS:
         if name not in ("context", "data", "weights"):
             assert settings_in(f"train on a.json {name}=1", SETTINGS).get(name) == 1, name
+
+
+def test_a_bare_folder_is_data_where_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert data_in("자료/질문을 학습시켜줘") == []
+    (tmp_path / "자료" / "질문").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert data_in("자료/질문을 학습시켜줘") == ["자료/질문"]
 
 
 def test_a_number_serves_one_setting_and_a_name_that_is_not_taken_is_left_out() -> None:
