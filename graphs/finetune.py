@@ -218,7 +218,7 @@ def with_training(specialist: Specialist, runs: Runs) -> Specialist:
         pending = earlier[-1].additional_kwargs.get(_PENDING) if earlier else None
         if pending and _completes(pending, request, runs):
             joined = HumanMessage(f"{pending}\n{request}", id=last.id)
-            return await specialist({**state, "messages": [*earlier, joined]})
+            return await noted({**state, "messages": [*earlier, joined]})
         language = language_of(request)
         if ruled_tool(AGENT, request) == _STOP_WATCHING:
             return {"messages": [AIMessage(say("not_watching", language))], "steps": []}
@@ -227,7 +227,12 @@ def with_training(specialist: Specialist, runs: Runs) -> Specialist:
             text = say(missing if known else _NONE[missing], language, known=known)
             asked = AIMessage(text, additional_kwargs={_PENDING: request})
             return {"messages": [asked], "steps": []}
-        return await specialist(state)
+        return await noted(state)
+
+    async def noted(state: Turn) -> Turn:
+        turn = await specialist(state)
+        runs.note(turn["steps"])
+        return turn
 
     return answer
 

@@ -137,6 +137,16 @@ async def test_what_cannot_be_undone_never_means_a_run_that_nobody_named(
     assert talk.model.asked == []
 
 
+async def test_a_job_on_a_run_is_followed_and_cancelled_itself(workshop: Workshop) -> None:
+    workshop.started = [STATE]
+    talk = Talk(workshop)
+    assert "평가 작업을 시작했습니다" in await talk.say("faq 평가해줘")
+    await talk.say("평가 얼마나 됐어?")
+    await talk.say("faq 평가 취소해줘")
+    assert workshop.called("status") == workshop.called("cancel") == [{"run": "evaluate-2"}]
+    assert workshop.called("evaluate") == [{"run": "faq"}]
+
+
 async def test_to_stop_watching_stops_no_run(workshop: Workshop) -> None:
     workshop.started = [STATE]
     talk = Talk(workshop)

@@ -192,6 +192,12 @@ def test_a_number_serves_one_setting_and_a_name_that_is_not_taken_is_left_out() 
         ("push the model trained on faq.csv", "push"),
         ("faq.csv 학습 취소해줘", "cancel"),
         ("cancel the training on faq.csv", "cancel"),
+        ("평가 얼마나 됐어?", "status"),
+        ("how far is the evaluation of faq?", "status"),
+        ("업로드는 어디까지 됐어?", "status"),
+        ("faq 평가 취소해줘", "cancel"),
+        ("cancel the upload", "cancel"),
+        ("평가 지켜볼게", "watch"),
         ("그만 볼게", "stop_watching"),
         ("그만 지켜볼게", "stop_watching"),
         ("stop watching", "stop_watching"),
@@ -220,6 +226,12 @@ def runs() -> Runs:
     [
         ("status", "how far is it?", {}),
         ("status", "bim-lora는 얼마나 됐어?", {"run": "bim-lora"}),
+        ("status", "평가 얼마나 됐어?", {"run": "evaluate-3"}),
+        ("cancel", "faq 평가 취소해줘", {"run": "evaluate-3"}),
+        ("cancel", "bim-lora 평가 취소해줘", {"run": "bim-lora"}),
+        ("cancel", "faq 취소해줘", {"run": "faq"}),
+        ("watch", "watch the evaluation", {"run": "evaluate-3"}),
+        ("evaluate", "faq 평가해줘", {"run": "faq"}),
         ("status", "how far is train-1?", {"run": "train-1"}),
         ("pause", "pause the lora training", {}),
         ("delete_run", "bim-lora 지워줘", {"run": "bim-lora"}),
@@ -252,6 +264,7 @@ def test_runs_are_meant_by_their_names_or_where_that_is_safe_the_latest(
     tool: str, request_: str, wanted: dict[str, Any], runs: Runs
 ) -> None:
     offered = {function.__name__: function for function in hub.load("training").tools}
+    offered["watch"] = offered["status"]  # the chat's own, with the same arguments
     assert runs.settle(tool, offered[tool].__annotations__, request_) == wanted
 
 
