@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from agents.adapters import runs_here
 from agents.registry import Agent
 from graphs.language import Language
+from mcp_servers.home import dure_home
 from prompts import say
 
 _BAR = 20  # characters
@@ -216,7 +218,8 @@ def _outcome(state: Any, language: Language) -> str:
 
 def _learnt(result: Any, state: Any, language: Language) -> str:
     korean = language == "ko"
-    lines = [say("trained", language, seconds=duration(state["seconds"], language))]
+    took = result.get("seconds") or state["seconds"]  # without its pauses, where it says so
+    lines = [say("trained", language, seconds=duration(took, language))]
     before, after = result.get("eval_loss_before"), result.get("eval_loss")
     if before is not None and after is not None:
         name = "남겨 둔 행의 손실" if korean else "held-out loss"
@@ -226,9 +229,9 @@ def _learnt(result: Any, state: Any, language: Language) -> str:
         if path := result.get(key):
             lines.append(f"- {ko if korean else en}: `{path}`")
     lines += _noted(result.get("notes", []))
-    here = result.get("gguf") and str(state["base"]).startswith("embedded")
-    key = "use_adapter" if here else "use_elsewhere"
-    told = say(key, language, name=state["name"], base=state["base"])
+    base = runs_here(str(state["base"]), dure_home()) if result.get("gguf") else None
+    key = "use_adapter" if base else "use_elsewhere"
+    told = say(key, language, name=state["name"], base=base)
     return "\n".join([*lines, "", told])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +64,24 @@ def test_a_finished_run_tells_what_it_made_and_how_to_use_it() -> None:
     without = {**done, "result": {**result, "gguf": None}}
     assert "병합해줘" in SHOW["watch"](without, "ko")
     assert "`/adapter" not in SHOW["watch"](without, "ko")
+
+
+def test_only_a_base_that_answers_here_is_named_as_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DURE_HOME", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "mine.gguf").touch()
+    result = {"gguf": "/h/adapters/faq/adapter.gguf", "notes": []}
+    done = {**STATE, "status": "done", "result": result}
+    assert "`/model gguf:mine`" in SHOW["status"]({**done, "base": "mine"}, "en")
+    for base in ("google/gemma-2b", str(tmp_path / "mini"), "gone"):
+        assert "/model" not in SHOW["status"]({**done, "base": base}, "en"), base
+
+
+def test_what_a_run_took_leaves_its_pauses_out() -> None:
+    paused = {**STATE, "status": "done", "seconds": 4000.0, "result": {"seconds": 61.0}}
+    assert "It took 1 min 1 s." in SHOW["status"](paused, "en")
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "paused"])
