@@ -64,6 +64,7 @@ def test_nothing_starts_without_a_yes_and_scripts_can_give_it(rows: Dure) -> Non
     refused = rows(*asked)
     assert (refused.returncode, refused.stdout) == (3, ""), refused.stderr
     assert "Approval is needed for train(" in refused.stderr and "--yes" in refused.stderr
+    assert "12 rows" in refused.stderr and "max_steps = 3" in refused.stderr
     command = ("train", "start", "faq.csv", "--base", "./mini", "--max-steps", "3")
     done = rows(*command)
     assert (done.returncode, done.stdout) == (3, ""), done.stderr
