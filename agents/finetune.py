@@ -7,6 +7,7 @@ from typing import Any
 
 from agents.adapters import runs_here
 from agents.registry import Agent
+from agents.training_advice import translated
 from graphs.language import Language
 from mcp_servers.home import dure_home
 from prompts import say
@@ -67,7 +68,7 @@ def progress_line(state: Mapping[str, Any], language: Language) -> str:
         parts.append(f"{bar} {share:.0%}")
         parts.append(f"{step}/{steps} 단계" if korean else f"step {step}/{steps}")
     elif state["status"] == "running":
-        parts.append(str(state["message"]))
+        parts.append(translated(str(state["message"]), language))
     if state["loss"] is not None:
         parts.append(f"{'손실' if korean else 'loss'} {state['loss']:.4g}")
     if state["eval_loss"] is not None:
@@ -151,7 +152,7 @@ def _inspected(result: Any, language: Language) -> str:
         lines.append(f"- {place}: {problem['reason']}")
     if result["problem_count"] > _PROBLEMS:
         lines.append(f"- ... (+{result['problem_count'] - _PROBLEMS})")
-    lines += _noted(result["advice"])
+    lines += _noted([translated(each, language) for each in result["advice"]])
     if example := result["example"]:
         title = (
             "모델이 보는 한 행 (⟦ ⟧ 사이만 배웁니다)"
@@ -178,7 +179,7 @@ def _estimated(result: Any, language: Language) -> str:
     lines = [", ".join((head, memory, learnt))]
     if not result["fits"]:
         lines += _noted([f"**{say('does_not_fit', language)}**"])
-    lines += _noted(result["advice"])
+    lines += _noted([translated(each, language) for each in result["advice"]])
     return "\n".join(lines)
 
 

@@ -51,6 +51,19 @@ def test_the_preview_warns_of_what_does_not_fit_and_shows_the_advice() -> None:
     assert "data =" not in shown
 
 
+def test_advice_and_what_a_run_is_at_are_in_the_language_of_the_answer() -> None:
+    advised = {
+        **INSPECTED,
+        "advice": ["All rows have the same label: there is nothing to tell apart. Add others."],
+    }
+    assert "> 모든 행의 라벨이 같아" in SHOW["inspect_dataset"](advised, "ko")
+    large = {**ESTIMATED, "advice": ["quantize=nf4 takes 3.2 GB"]}
+    assert "> quantize=nf4: 3.2 GB 가 필요합니다." in SHOW["estimate"](large, "ko")
+    starting = {**STATE, "steps": 0, "loss": None, "eval_loss": None, "seconds_left": None}
+    starting |= {"message": "loading the base ./mini", "tokens_per_second": None}
+    assert progress_line(starting, "ko") == "바탕 모델을 불러오는 중: ./mini"
+
+
 def test_a_finished_run_tells_what_it_made_and_how_to_use_it() -> None:
     result = {
         **{"adapter": "/h/adapters/faq", "gguf": "/h/adapters/faq/adapter.gguf", "notes": ["x"]},
