@@ -41,8 +41,7 @@ _PENDING = "wants_more_for"
 """Key in the `additional_kwargs` of a question for data or a run: the request it is about."""
 _STOP_WATCHING = "stop_watching"  # what the rules call it; no tool
 _NAMED = 5  # runs that a question for one names
-_NONE = {"which_training_data": "which_training_data", "which_run": "no_runs"}
-"""The text in place of a question where there are no runs."""
+_WHICH_RUN = {"delete_run": "which_run_to_delete", "push": "which_run_to_push"}
 
 
 class Preview(Protocol):
@@ -223,9 +222,10 @@ def with_training(specialist: Specialist, runs: Runs) -> Specialist:
         if ruled_tool(AGENT, request) == _STOP_WATCHING:
             return {"messages": [AIMessage(say("not_watching", language))], "steps": []}
         if missing := _missing(request, runs):
-            known = ", ".join(f"`{name}`" for name in runs.latest()[:_NAMED])
-            text = say(missing if known else _NONE[missing], language, known=known)
-            asked = AIMessage(text, additional_kwargs={_PENDING: request})
+            asked = AIMessage(
+                _question(missing, runs.latest()[:_NAMED], language),
+                additional_kwargs={_PENDING: request},
+            )
             return {"messages": [asked], "steps": []}
         return await noted(state)
 
@@ -251,8 +251,16 @@ def _missing(request: str, runs: Runs) -> str | None:
     if tool in ("train", "estimate") and not data_in(request):
         return "which_training_data"
     if tool in NAMED_ONLY and not runs.settle(tool, {"run"}, request).get("run"):
-        return "which_run"
+        return _WHICH_RUN[tool]
     return None
+
+
+def _question(key: str, known: Sequence[str], language: Language) -> str:
+    """The question with the runs that there are; where there are none, it asks for no name."""
+    if key in _WHICH_RUN.values() and not known:
+        return say("no_runs", language)
+    listed = ", ".join(f"`{name}`" for name in known)
+    return say(key, language, known=listed, first=known[0] if known else "")
 
 
 def _for(tool: BaseTool, settings: Mapping[str, Any]) -> dict[str, Any]:

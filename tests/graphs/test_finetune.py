@@ -117,7 +117,7 @@ async def test_watching_shows_each_change_until_the_end(workshop: Workshop) -> N
 async def test_a_run_that_is_to_go_is_named_in_the_question(workshop: Workshop) -> None:
     workshop.started = [STATE]
     talk = Talk(workshop)
-    assert "`faq`" in await talk.say("delete it")
+    assert 'for example "delete faq"' in await talk.say("delete it")
     assert workshop.called("delete_run") == []
     waiting = await talk.say("faq")
     assert (waiting["name"], waiting["args"]) == ("delete_run", {"run": "faq"})
@@ -130,7 +130,8 @@ async def test_what_cannot_be_undone_never_means_a_run_that_nobody_named(
 ) -> None:
     workshop.started = [STATE]
     talk = Talk(workshop)
-    assert isinstance(await talk.say(request_), str)
+    said = await talk.say(request_)
+    assert "`faq`" in said, said
     assert {name for name, _ in workshop.calls} == {"runs"}
     assert "50%" in await talk.say("faq는 얼마나 됐어?")  # another question, not the answer
     assert workshop.called("delete_run") == []
@@ -145,6 +146,10 @@ async def test_a_job_on_a_run_is_followed_and_cancelled_itself(workshop: Worksho
     await talk.say("faq 평가 취소해줘")
     assert workshop.called("status") == workshop.called("cancel") == [{"run": "evaluate-2"}]
     assert workshop.called("evaluate") == [{"run": "faq"}]
+
+
+async def test_with_no_run_there_is_none_to_ask_for(workshop: Workshop) -> None:
+    assert "Nothing has been trained yet" in await Talk(workshop).say("delete it")
 
 
 async def test_to_stop_watching_stops_no_run(workshop: Workshop) -> None:

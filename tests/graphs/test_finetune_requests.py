@@ -171,6 +171,7 @@ def test_a_number_serves_one_setting_and_a_name_that_is_not_taken_is_left_out() 
         ("list my runs", "runs"),
         ("왜 실패했어?", "logs"),
         ("허브에 올려줘 me/bim", "push"),
+        ("faq 를 me/faq 에 올려줘", "push"),
         ("중복 행은 제거하고 faq.csv로 학습해줘", "train"),
         ("remove duplicates and train on faq.csv", "train"),
         ("remove the duplicates from faq.csv and train", "train"),
@@ -248,6 +249,7 @@ def runs() -> Runs:
         ("delete_run", "마지막 학습 지워줘", {"run": "faq"}),
         ("delete_run", "delete the latest run", {"run": "faq"}),
         ("push", "허브에 올려줘 me/bim", {"repo": "me/bim"}),
+        ("push", "faq 를 me/faq 에 올려줘", {"run": "faq", "repo": "me/faq"}),
         ("merge", "병합해줘", {"run": "faq"}),
         ("delete_run", "delete the run old-one", {"run": "old-one"}),
         ("delete_run", "old-one 모델을 지워줘", {"run": "old-one"}),
@@ -288,3 +290,19 @@ def test_rules_send_a_request_to_the_right_agent_or_leave_it(
 ) -> None:
     decided = [name for rule, name, _ in _rules() if re.search(rule, request_, re.IGNORECASE)]
     assert decided[:1] == ([agent] if agent else [])
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "그만 볼게",
+        "stop watching",
+        "faq 지워줘",
+        "delete faq",
+        "faq 를 me/faq 에 올려줘",
+        "push faq to me/faq",
+    ],
+)
+def test_what_its_own_questions_suggest_goes_on_with_it(request_: str) -> None:
+    agents = [name for rule, name, _ in _rules("follow_up") if re.search(rule, request_, re.I)]
+    assert "finetune" in agents
