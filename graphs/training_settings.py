@@ -55,7 +55,10 @@ _ON = re.compile(
 )
 _WITH = re.compile(r"^\S{0,3}\s*(?:데이터|data ?set)", re.IGNORECASE)
 _PARTICLE = re.compile(r"(?<=[^/])(?:으로|로|에서|에|을|를|과|와|랑|하고)$")
-_HUB = re.compile(r"(?<![\w./~:-])(?P<repo>[A-Za-z][\w.-]*/[A-Za-z][\w.-]*)(?![\w/])")
+_HUB = re.compile(  # ASCII alone: a Korean particle may follow
+    r"(?<![\w./~:-])(?P<repo>[A-Za-z][A-Za-z0-9_.-]*/[A-Za-z](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)"
+    r"(?![A-Za-z0-9_/])"
+)
 _BASE_BEFORE = re.compile(
     r"(?:\b(?:base|model|tune|tuning|on top of|from)|베이스|기반|모델)[은는을를이가:=]?\s*"
     r"(?:model |is |to )?$",

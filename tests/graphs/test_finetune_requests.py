@@ -250,6 +250,8 @@ def runs() -> Runs:
         ("delete_run", "delete the latest run", {"run": "faq"}),
         ("push", "허브에 올려줘 me/bim", {"repo": "me/bim"}),
         ("push", "faq 를 me/faq 에 올려줘", {"run": "faq", "repo": "me/faq"}),
+        ("push", "faq를 me/faq-lora에 올려줘", {"run": "faq", "repo": "me/faq-lora"}),
+        ("push", "Push faq to me/faq.", {"run": "faq", "repo": "me/faq"}),
         ("merge", "병합해줘", {"run": "faq"}),
         ("delete_run", "delete the run old-one", {"run": "old-one"}),
         ("delete_run", "old-one 모델을 지워줘", {"run": "old-one"}),
