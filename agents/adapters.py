@@ -80,12 +80,17 @@ def check(adapter: Adapter, chosen: ChosenModel) -> None:
     """
     from agents.embedded import EmbeddedChatModel
 
-    base = _spec(adapter)
-    change = (
-        f"Change the model first: /model {base}, then /adapter {adapter.name} "
-        f"(outside the chat: --model {base} --adapter {adapter.name})."
-    )
     model = chosen.model
+    if base := runs_here(adapter.base, adapter.folder.parent.parent):
+        change = (
+            f"Change the model first: /model {base}, then /adapter {adapter.name} "
+            f"(outside the chat: --model {base} --adapter {adapter.name})."
+        )
+    else:
+        change = (
+            f"Its base {adapter.base} does not run inside Dure. Make one model of the two: "
+            f"dure train merge {adapter.name}"
+        )
     if not isinstance(model, EmbeddedChatModel):
         raise UsageError(
             f"{chosen.spec} answers, and only the models that run inside Dure take adapters. "
@@ -125,9 +130,12 @@ def _made_from(gguf: Path, sha256: str) -> str:
     return str(record.get("weights_sha256")) if record.get("gguf_sha256") == sha256 else "?"
 
 
-def _spec(adapter: Adapter) -> str:
-    """The model spec of an adapter's base."""
-    return adapter.base if adapter.base in weights.WEIGHTS else f"gguf:{adapter.base}"
+def runs_here(base: str, home: Path) -> str | None:
+    """The spec under which a base of a training answers, or None: the hub's and folders' do not."""
+    if base in weights.WEIGHTS:
+        return base
+    file = home / "models" / f"{base}.gguf"
+    return f"gguf:{base}" if Path(base).name == base and file.is_file() else None
 
 
 def _adapter(folder: Path) -> Adapter:

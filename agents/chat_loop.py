@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import locale
 import os
 import signal
 import sys
@@ -19,7 +18,7 @@ from agents.errors import DureError, UsageError
 from agents.session import Session, new_thread, open_session
 from agents.settings import Settings
 from agents.terminal import Screen, allow, answer, deny, print_answer
-from graphs.language import Language, language_of
+from graphs.language import Language, language_of, system_language
 from prompts import say
 
 
@@ -166,8 +165,7 @@ async def run_chat(
     """Run the chat to its end. Changing the model opens a new session on the same conversation."""
     if os.environ.get("TERM") == "dumb":
         os.environ.setdefault("NO_COLOR", "1")
-    spoken = (locale.getlocale()[0] or "").startswith("ko")
-    screen = Screen(Console(stderr=True), "ko" if spoken else "en")
+    screen = Screen(Console(stderr=True), system_language())
     current = thread or new_thread()
     while True:
         async with open_session(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from agents.adapters import runs_here
 from agents.registry import Agent
+from agents.training_advice import translated
 from graphs.language import Language
+from mcp_servers.home import dure_home
 from prompts import say
 
 _BAR = 20  # characters
@@ -65,7 +68,7 @@ def progress_line(state: Mapping[str, Any], language: Language) -> str:
         parts.append(f"{bar} {share:.0%}")
         parts.append(f"{step}/{steps} 단계" if korean else f"step {step}/{steps}")
     elif state["status"] == "running":
-        parts.append(str(state["message"]))
+        parts.append(translated(str(state["message"]), language))
     if state["loss"] is not None:
         parts.append(f"{'손실' if korean else 'loss'} {state['loss']:.4g}")
     if state["eval_loss"] is not None:
@@ -149,7 +152,7 @@ def _inspected(result: Any, language: Language) -> str:
         lines.append(f"- {place}: {problem['reason']}")
     if result["problem_count"] > _PROBLEMS:
         lines.append(f"- ... (+{result['problem_count'] - _PROBLEMS})")
-    lines += _noted(result["advice"])
+    lines += _noted([translated(each, language) for each in result["advice"]])
     if example := result["example"]:
         title = (
             "모델이 보는 한 행 (⟦ ⟧ 사이만 배웁니다)"
@@ -176,7 +179,7 @@ def _estimated(result: Any, language: Language) -> str:
     lines = [", ".join((head, memory, learnt))]
     if not result["fits"]:
         lines += _noted([f"**{say('does_not_fit', language)}**"])
-    lines += _noted(result["advice"])
+    lines += _noted([translated(each, language) for each in result["advice"]])
     return "\n".join(lines)
 
 
@@ -216,7 +219,8 @@ def _outcome(state: Any, language: Language) -> str:
 
 def _learnt(result: Any, state: Any, language: Language) -> str:
     korean = language == "ko"
-    lines = [say("trained", language, seconds=duration(state["seconds"], language))]
+    took = result.get("seconds") or state["seconds"]  # without its pauses, where it says so
+    lines = [say("trained", language, seconds=duration(took, language))]
     before, after = result.get("eval_loss_before"), result.get("eval_loss")
     if before is not None and after is not None:
         name = "남겨 둔 행의 손실" if korean else "held-out loss"
@@ -226,9 +230,9 @@ def _learnt(result: Any, state: Any, language: Language) -> str:
         if path := result.get(key):
             lines.append(f"- {ko if korean else en}: `{path}`")
     lines += _noted(result.get("notes", []))
-    here = result.get("gguf") and str(state["base"]).startswith("embedded")
-    key = "use_adapter" if here else "use_elsewhere"
-    told = say(key, language, name=state["name"], base=state["base"])
+    base = runs_here(str(state["base"]), dure_home()) if result.get("gguf") else None
+    key = "use_adapter" if base else "use_elsewhere"
+    told = say(key, language, name=state["name"], base=base)
     return "\n".join([*lines, "", told])
 
 

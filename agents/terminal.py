@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -148,7 +149,13 @@ async def answer(
 
 
 async def deny(waiting: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Nobody is there to ask: raises `ApprovalNeeded` with the calls that wait."""
+    """Nobody is there to ask: raises `ApprovalNeeded` with the calls that wait.
+
+    What a call's preview tells is shown first, on standard error: it is what a yes would be to.
+    """
+    for call in waiting:
+        if "preview" in call:
+            print(call["preview"], file=sys.stderr)
     calls = ", ".join(f"{call['name']}({_short(call['args'], 80)})" for call in waiting)
     raise ApprovalNeeded(f"Approval is needed for {calls}. Repeat with --yes to allow it.")
 

@@ -1,4 +1,7 @@
-"""Training from the command line: the training server's tools, shown and followed."""
+"""Training from the command line: the training server's tools, shown and followed.
+
+What is shown is in the language of the user's locale; errors are in English, as everywhere.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,13 @@ import click
 from agents.errors import ApprovalNeeded, DureError
 from agents.finetune import AGENT, preview, progress_line
 from agents.tool_results import structured
+from graphs.language import system_language
+from prompts import say
 
 if TYPE_CHECKING:
     from agents.pool import ServerPool
 
 _POLL = 0.5  # seconds
-_HOW = "y to start, n to leave it, or what to change (epochs=5, rank 8)"
 
 
 class Operator:
@@ -55,19 +59,20 @@ class Operator:
         """
         from graphs.training_settings import settings_in
 
+        language = system_language()
         looked, estimated = await self._looked(settings)
         while True:
-            print_markdown(preview(looked, estimated, settings, "en"), err=True)
+            print_markdown(preview(looked, estimated, settings, language), err=True)
             if not sys.stdin.isatty():
                 raise ApprovalNeeded("Training needs your yes. Repeat with --yes to start it.")
-            said = click.prompt(_HOW, err=True).strip()
+            said = click.prompt(say("agree_to_training", language), err=True).strip()
             if said.lower() in ("y", "yes", "예", "네"):
                 return settings
             if said.lower() in ("n", "no", "아니요"):
                 raise ApprovalNeeded("Nothing was started.")
             changes = settings_in(said, (await self.schema("train"))["properties"])
             if not changes:
-                click.echo(f"There is no setting in {said!r}.", err=True)
+                click.echo(say("edit_not_understood", language, words=said), err=True)
                 continue
             try:
                 looked, estimated = await self._looked({**settings, **changes})
@@ -84,11 +89,12 @@ class Operator:
         from rich.console import Console
 
         console = Console(stderr=True)
+        language = system_language()
         seen = ""
         try:
             with console.status("") as status:
                 while state["status"] == "running":
-                    if (line := progress_line(state, "en")) != seen:
+                    if (line := progress_line(state, language)) != seen:
                         seen = line
                         if console.is_terminal:
                             status.update(line)
@@ -97,7 +103,7 @@ class Operator:
                     await asyncio.sleep(_POLL)
                     state = await self.call("status", run=state["run"])
         except asyncio.CancelledError:
-            click.echo(f"It goes on. Watch it again: dure train watch {state['run']}", err=True)
+            click.echo(say("train_goes_on", language, run=state["run"]), err=True)
             raise
         return state
 
@@ -131,8 +137,8 @@ async def start(
         else:
             settings = await operator.agreed(settings)
         state = await operator.call("train", **settings)
-        hint = "" if watch else f" Follow it: dure train watch {state['name']}"
-        click.echo(f"Started {state['name']} ({state['run']}).{hint}", err=True)
+        key = "train_started" if watch else "train_started_alone"
+        click.echo(say(key, system_language(), **state), err=True)
         return await operator.follow(state) if watch else state
 
 
@@ -155,7 +161,7 @@ def print_result(tool: str, result: Any, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result, ensure_ascii=False, indent=2))
     else:
-        print_markdown(AGENT.renderers[tool](result, "en"))
+        print_markdown(AGENT.renderers[tool](result, system_language()))
     if isinstance(result, dict) and result.get("error"):
         raise DureError(str(result["error"]))
 

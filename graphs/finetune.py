@@ -30,15 +30,18 @@ from graphs.specialist import Specialist, request_of
 from graphs.state import Turn
 from graphs.tool_calls import SPEAKS, call_tool, only, result_of
 from graphs.tool_rules import ruled_tool
-from graphs.training_runs import Runs
+from graphs.training_runs import NAMED_ONLY, Runs
 from graphs.training_settings import data_in, settings_in
 from prompts import say
 
 AGENT = "finetune"
 _SHOWN = ("data", "base", "method", "name", "epochs", "max_steps", "learning_rate", "rank")
 """The settings that a model sees of `train`; the others, too many for a small one, code reads."""
-_PENDING = "wants_data_for"
-"""Key in the `additional_kwargs` of the question for data: the request that it is about."""
+_PENDING = "wants_more_for"
+"""Key in the `additional_kwargs` of a question for data or a run: the request it is about."""
+_STOP_WATCHING = "stop_watching"  # what the rules call it; no tool
+_NAMED = 5  # runs that a question for one names
+_WHICH_RUN = {"delete_run": "which_run_to_delete", "push": "which_run_to_push"}
 
 
 class Preview(Protocol):
@@ -201,25 +204,63 @@ def _schema(tool: BaseTool) -> dict[str, Any]:
 
 
 def with_training(specialist: Specialist, runs: Runs) -> Specialist:
-    """The specialist, with the runs known to it, and asking for the data where none is named."""
+    """The specialist, with the runs known to it.
+
+    It asks for the data of a training where none is named, and for the run of what cannot be
+    undone; to stop watching needs no tool, as nothing watches between two requests.
+    """
 
     async def answer(state: Turn) -> Turn:
         await runs.refresh()
         request = request_of(state)
         *earlier, last = state["messages"]
         pending = earlier[-1].additional_kwargs.get(_PENDING) if earlier else None
-        if pending and data_in(request):
+        if pending and _completes(pending, request, runs):
             joined = HumanMessage(f"{pending}\n{request}", id=last.id)
-            return await specialist({**state, "messages": [*earlier, joined]})
-        if ruled_tool(AGENT, request) in ("train", "estimate") and not data_in(request):
+            return await noted({**state, "messages": [*earlier, joined]})
+        language = language_of(request)
+        if ruled_tool(AGENT, request) == _STOP_WATCHING:
+            return {"messages": [AIMessage(say("not_watching", language))], "steps": []}
+        if missing := _missing(request, runs):
             asked = AIMessage(
-                say("which_training_data", language_of(request)),
+                _question(missing, runs.latest()[:_NAMED], language),
                 additional_kwargs={_PENDING: request},
             )
             return {"messages": [asked], "steps": []}
-        return await specialist(state)
+        return await noted(state)
+
+    async def noted(state: Turn) -> Turn:
+        turn = await specialist(state)
+        runs.note(turn["steps"])
+        return turn
 
     return answer
+
+
+def _completes(pending: str, request: str, runs: Runs) -> bool:
+    """Whether a request only says what was asked for: another order must not delete a run."""
+    tool, now = ruled_tool(AGENT, pending), ruled_tool(AGENT, request)
+    if tool in NAMED_ONLY and now not in (None, tool):
+        return False
+    return not _missing(f"{pending}\n{request}", runs)
+
+
+def _missing(request: str, runs: Runs) -> str | None:
+    """The question for what a request leaves out, or None."""
+    tool = ruled_tool(AGENT, request)
+    if tool in ("train", "estimate") and not data_in(request):
+        return "which_training_data"
+    if tool in NAMED_ONLY and not runs.settle(tool, {"run"}, request).get("run"):
+        return _WHICH_RUN[tool]
+    return None
+
+
+def _question(key: str, known: Sequence[str], language: Language) -> str:
+    """The question with the runs that there are; where there are none, it asks for no name."""
+    if key in _WHICH_RUN.values() and not known:
+        return say("no_runs", language)
+    listed = ", ".join(f"`{name}`" for name in known)
+    return say(key, language, known=listed, first=known[0] if known else "")
 
 
 def _for(tool: BaseTool, settings: Mapping[str, Any]) -> dict[str, Any]:

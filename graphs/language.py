@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import locale
 import re
 from typing import Literal
 
@@ -16,6 +17,11 @@ _OTHER_LANGUAGE = re.compile(
     r"|english|korean|translat|japanese|chinese|code",
     re.IGNORECASE,
 )
+
+
+def system_language() -> Language:
+    """The language of the user's locale, for what is said before or without a request."""
+    return "ko" if (locale.getlocale()[0] or "").startswith("ko") else "en"
 
 
 def language_of(request: str) -> Language:

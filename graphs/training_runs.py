@@ -1,4 +1,4 @@
-"""Which runs a request means: those whose names it writes, else the latest."""
+"""Which runs a request means: those whose names it writes, else the latest where that is safe."""
 
 from __future__ import annotations
 
@@ -10,11 +10,22 @@ from langchain_core.messages import ToolCall
 from langchain_core.tools import BaseTool
 from typing_extensions import TypedDict
 
+from graphs.state import Step
 from graphs.tool_calls import result_of
 from graphs.tool_rules import ruled_arguments
-from graphs.training_settings import repo_in, settings_in
+from graphs.training_settings import repo_in, settings_in, without_sources
 
-_FINAL = {"delete_run", "push", "merge"}  # a name that nobody knows must not become another run
+NAMED_ONLY = frozenset({"delete_run", "push"})
+"""Tools that nobody can undo: they never mean the latest run unless the request says so."""
+_FINAL = NAMED_ONLY | {"merge"}  # a name that nobody knows must not become another run
+_LATEST = re.compile(r"마지막|최근|최신|방금|\b(?:latest|last|newest|most recent)\b", re.IGNORECASE)
+_FOLLOWED = {"status", "watch", "cancel", "logs"}  # what can be said of a job that works on a run
+_JOBS = {
+    "evaluate": re.compile(r"평가|채점|\bevaluat", re.IGNORECASE),
+    "merge": re.compile(r"병합|합치|합쳐|\bmerg", re.IGNORECASE),
+    "export": re.compile(r"변환|내보내|gguf|\b(?:export|conver)", re.IGNORECASE),
+    "push": re.compile(r"업로드|올리|올려|\b(?:upload|push)", re.IGNORECASE),
+}
 _QUOTED = re.compile(r"[\"“'‘`]([\w-]+)[\"”'’`]")
 _NAME_BEFORE = re.compile(
     r"\b(?:run|adapter|model|delete|remove|erase|push|upload|merge)\s+(?:the )?"
@@ -28,7 +39,8 @@ _NAME_AFTER = re.compile(
 _KIND = re.compile(r"(?<![a-z0-9])(?:q8_0|bf16|f16|f32)(?![a-z0-9])", re.IGNORECASE)
 _NO_NAMES = re.compile(
     r"(?:the|my|a|an|it|its|this|that|these|those|last|latest|newest|current|all|run|runs|job|jobs"
-    r"|training|adapter|adapters|model|models|lora|gguf|merge|merged|into|with|to|and|from|hub)",
+    r"|training|adapter|adapters|model|models|lora|gguf|merge|merged|into|with|to|and|from|hub"
+    r"|rows?|lines?|columns?|duplicates?|blanks?|data|everything|nothing|any)",
     re.IGNORECASE,
 )
 
@@ -46,6 +58,7 @@ class Runs:
 
     def __init__(self, tools: Mapping[str, BaseTool]) -> None:
         self._tools = tools
+        self._jobs: list[Known] = []
         self.known: Sequence[Known] = ()
 
     async def refresh(self) -> None:
@@ -53,7 +66,13 @@ class Runs:
         call = ToolCall(name="runs", args={}, id="call_runs", type="tool_call")
         message = await self._tools["runs"].ainvoke(call)
         result = result_of(message)
-        self.known = result["result"] if isinstance(result, dict) else ()
+        self.known = [*self._jobs, *(result["result"] if isinstance(result, dict) else ())]
+
+    def note(self, steps: Sequence[Step]) -> None:
+        """Keep the jobs on runs that these steps started: the server lists trainings alone."""
+        for step in steps:
+            if step["ok"] and step["tool"] in _JOBS:
+                self._jobs.insert(0, step["result"])
 
     def settle(self, tool: str, names: Collection[str], request: str) -> dict[str, Any]:
         """The arguments of a tool that the request settles."""
@@ -63,7 +82,7 @@ class Runs:
         if "data" in names:
             found |= settings_in(request, names)
         if "runs" in names:
-            named = self.named_in(request) or self._latest()[:2]
+            named = self.named_in(request) or self.latest()[:2]
             return found | ({"runs": named} if len(named) > 1 else {})
         if "run" in names and (run := self._one(tool, request)):
             found["run"] = run
@@ -89,15 +108,30 @@ class Runs:
         return sorted(places, key=places.__getitem__)
 
     def _one(self, tool: str, request: str) -> str | None:
-        if named := self.named_in(request):
-            return named[0]
-        if tool in _FINAL and (unknown := _unknown(request)):
-            return unknown  # the server says which ones there are
         if tool in _FINAL:
-            return next(iter(self._latest()), None)
-        return None  # the server's default: the latest
+            request = without_sources(request)  # faq.csv does not name the run faq
+        named = self.named_in(request)
+        if tool in _FOLLOWED and (job := self._job(request, named)):
+            return job
+        if named:
+            return named[0]
+        if tool not in _FINAL:
+            return None  # the server's default: the latest
+        if unknown := _unknown(request):
+            return unknown  # the server says which ones there are
+        if tool in NAMED_ONLY and not _LATEST.search(request):
+            return None
+        return next(iter(self.latest()), None)
 
-    def _latest(self) -> list[str]:
+    def _job(self, request: str, named: Collection[str]) -> str | None:
+        """The id of the newest job of the kind that the request says, on a named run if any is."""
+        kinds = [kind for kind, words in _JOBS.items() if words.search(request)]
+        for one in self.known:
+            if one["kind"] in kinds and (not named or {one["name"], one["run"]} & {*named}):
+                return one["run"]
+        return None
+
+    def latest(self) -> list[str]:
         """The names of the training runs, the newest first, each once."""
         return list(
             dict.fromkeys(r["name"] or r["run"] for r in self.known if r["kind"] == "train")

@@ -13,15 +13,21 @@ import tomllib
 from collections.abc import Collection
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 _NUMBER = r"(?P<value>\d[\d,]*(?:\.\d+)?(?:e-?\d+)?|\.\d+)(?P<percent> ?%)?"
 _BETWEEN = r"(?:을|를|은|는|이|가| 값을?| 수를?)?\s*(?:[=:]|to|of|is|at)?\s*"
 _WHOLE = {"rank", "gradient_accumulation", "batch_size", "max_steps", "max_length", "seed"}
 _WHOLE |= {"virtual_tokens", "processes", "save_total_limit", "zero_stage"}
-_DENIED_BEFORE = re.compile(r"(?:\bno|without|disable|turn off|not?)\s+(?:use )?$", re.IGNORECASE)
+_DENIED_BEFORE = re.compile(
+    r"(?:\bno|without|disable|turn off|\bnot|don['’]?t|\bnever|\bavoid|instead of|rather than)\s+"
+    r"(?:us(?:e|ing) )?(?:the |any |a )?$",
+    re.IGNORECASE,
+)
 _DENIED_AFTER = re.compile(
-    r"^\S{0,2}\s*(?:없이|끄|빼|안 |말고|하지 ?(?:마|말)|off\b)", re.IGNORECASE
+    r"^\S{0,2}\s*(?:없이|끄|빼|안 |말고|대신|아니|(?:하|쓰|사용하)지 ?(?:마|말|않)|off\b)",
+    re.IGNORECASE,
 )
 _PAIR = re.compile(
     r"(?<![\w-])(?P<key>[a-z][a-z_]+)\s*[=:]\s*(?P<value>\[[^\]]*\]|\"[^\"]*\"|[^\s,;\"'\[\]]+)",
@@ -38,12 +44,21 @@ _NAMED = re.compile(
 )
 _FILE = re.compile(
     r"[\"“'‘`](?P<quoted>[^\"”'’`\n]+\.(?:jsonl?|csv|tsv|parquet|txt|md))[\"”'’`]"
-    r"|(?P<bare>[^\s\"'“”‘’`(),=\[\]]+\.(?:jsonl?|csv|tsv|parquet|txt|md))(?![A-Za-z0-9_.])",
+    r"|(?P<bare>[^\s\"'“”‘’`(),=\[\]]+\.(?:jsonl?|csv|tsv|parquet|txt|md))"
+    r"(?![A-Za-z0-9_]|\.[A-Za-z0-9_])",
     re.IGNORECASE,
 )
 _FOLDER = re.compile(r"(?<![\w./~:-])(?P<path>(?:\.{1,2}|~)?/?[\w.가-힣-]+(?:/[\w.가-힣-]*)+)")
+_HERE = re.compile(r"[.~/]")  # how a path begins that says it is one
+_ON = re.compile(
+    r"\b(?:on|data(?: ?set)?)\s*[=:]?\s*[\"'`“‘]?$|데이터(?:셋|세트)?[은는]?\s*[=:]?\s*$", re.I
+)
+_WITH = re.compile(r"^\S{0,3}\s*(?:데이터|data ?set)", re.IGNORECASE)
 _PARTICLE = re.compile(r"(?<=[^/])(?:으로|로|에서|에|을|를|과|와|랑|하고)$")
-_HUB = re.compile(r"(?<![\w./~:-])(?P<repo>[A-Za-z][\w.-]*/[A-Za-z][\w.-]*)(?![\w/])")
+_HUB = re.compile(  # ASCII alone: a Korean particle may follow
+    r"(?<![\w./~:-])(?P<repo>[A-Za-z][A-Za-z0-9_.-]*/[A-Za-z](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)"
+    r"(?![A-Za-z0-9_/])"
+)
 _BASE_BEFORE = re.compile(
     r"(?:\b(?:base|model|tune|tuning|on top of|from)|베이스|기반|모델)[은는을를이가:=]?\s*"
     r"(?:model |is |to )?$",
@@ -91,6 +106,11 @@ def data_in(request: str) -> list[str]:
     return _sources(request)[1]
 
 
+def without_sources(request: str) -> str:
+    """A request without the files, folders and hub names in it."""
+    return _HUB.sub(" ", _sources(request)[0])
+
+
 def repo_in(request: str) -> str | None:
     """The hub repository (owner/name) that a request names."""
     found = _HUB.search(request)
@@ -109,7 +129,8 @@ def _sources(request: str) -> tuple[str, list[str], str | None]:
         )
     for match in reversed(list(_FOLDER.finditer(rest))):
         before, after = rest[: match.start()], rest[match.end() :]
-        path = _PARTICLE.sub("", match["path"])
+        written = re.sub(r"(?<=[^./])\.+$", "", match["path"])  # the end of a sentence
+        path = _PARTICLE.sub("", written)
         is_repo = bool(_HUB.fullmatch(path))
         named = re.search(r"\bbase\s*[=:]\s*$", before, re.IGNORECASE) or (
             is_repo
@@ -117,14 +138,23 @@ def _sources(request: str) -> tuple[str, list[str], str | None]:
         )
         if named and base is None:
             base = path
-        else:
+        elif _is_place(path) or (
+            is_repo and (_ON.search(before) or written.endswith("로") or _WITH.match(after))
+        ):
             data.append(path)
+        else:
+            continue  # learning/evaluation, q_proj/v_proj, 1e-4/step
         rest = f"{before} {after}"
     return (
         rest.replace("\N{LOWER RIGHT SHADOWED WHITE SQUARE}", " "),
         list(dict.fromkeys(data)),
         base,
     )
+
+
+def _is_place(path: str) -> bool:
+    """Whether something with a slash is a path: it says so itself, or it is there."""
+    return bool(_HERE.match(path)) or path.endswith("/") or Path(path).exists()
 
 
 def _pairs(text: str, names: Collection[str]) -> tuple[str, dict[str, Any]]:
@@ -157,11 +187,16 @@ def _words(text: str) -> dict[str, Any]:
     """Settings by the words that people use for them; each number serves one setting."""
     words = _vocabulary()
     found: dict[str, Any] = {}
+    no_lora = False
     for choice in words["choice"]:
         for value, pattern in choice["words"].items():
             match = re.search(pattern, text, re.IGNORECASE)
             if match and not _denied(text, match):
                 found.setdefault(choice["setting"], value)
+            elif match and value == "lora" and not match[0].lower().startswith("q"):
+                no_lora = True
+    if no_lora:
+        found.setdefault("method", "full")  # lora is what an unnamed method means
     for flag, pattern in words["flag"].items():
         if match := re.search(pattern, text, re.IGNORECASE):
             found[flag] = not _denied(text, match)

@@ -67,6 +67,7 @@ def command() -> None:
       dure train watch                           follow it; Ctrl-C leaves it running
       dure train evaluate                        before and after, on rows it has not seen
       dure train compare faq faq-2
+      dure train push faq me/faq-lora            upload it; only ever at your word
     """
 
 
@@ -254,13 +255,41 @@ def export_command(run: str | None, kind: str | None, no_wait: bool, as_json: bo
 @_json
 def delete_command(run: str, keep_result: bool, yes: bool, as_json: bool) -> None:
     """Remove a run's folder and the adapter or model that it made."""
+    _confirmed(yes, f"Delete {run} for good?", f"{run} was not deleted.")
+    _show("delete_run", as_json, run=run, keep_result=keep_result)
+
+
+@command.command("push")
+@click.argument("run")
+@click.argument("repo", metavar="OWNER/NAME")
+@click.option("--public", is_flag=True, help="Let everybody see it; private without this.")
+@click.option("--yes", is_flag=True, help="Upload without asking.")
+@_wait
+@_json
+def push_command(
+    run: str, repo: str, public: bool, yes: bool, no_wait: bool, as_json: bool
+) -> None:
+    """Upload what a run made to the Hugging Face hub, as OWNER/NAME.
+
+    Nothing is ever uploaded but by this command, or by a request that says so and your yes. The
+    hub's token comes from: hf auth login.
+
+    \b
+      dure train push faq me/faq-lora
+    """
+    seen = "everybody sees it" if public else "private"
+    _confirmed(yes, f"Upload {run} to {repo} ({seen})?", f"{run} was not uploaded.")
+    _show("push", as_json, wait=not no_wait, run=run, repo=repo, private=not public)
+
+
+def _confirmed(yes: bool, question: str, left: str) -> None:
+    """Raises `ApprovalNeeded` unless the user says yes, on a terminal or by `--yes`."""
     import sys
 
     from agents.errors import ApprovalNeeded
 
-    if not yes and not (sys.stdin.isatty() and click.confirm(f"Delete {run} for good?", err=True)):
-        raise ApprovalNeeded(f"{run} was not deleted. Repeat with --yes to delete it.")
-    _show("delete_run", as_json, run=run, keep_result=keep_result)
+    if not yes and not (sys.stdin.isatty() and click.confirm(question, err=True)):
+        raise ApprovalNeeded(f"{left} Repeat with --yes to do it.")
 
 
 def _show(tool: str, as_json: bool, *, wait: bool = False, **arguments: Any) -> None:

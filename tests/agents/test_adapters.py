@@ -134,6 +134,11 @@ class TestPassport:
         with pytest.raises(UsageError, match=again):
             adapters.check(adapter, embedded(dure_home, "gguf:mine", mine))
 
+    def test_one_on_a_base_that_does_not_run_here_is_to_be_merged(self, tmp_path: Path) -> None:
+        publish(tmp_path, "faq", base="google/gemma-2b")
+        with pytest.raises(UsageError, match=r"does not run inside Dure.*dure train merge faq$"):
+            adapters.check(adapters.find("faq", tmp_path), embedded(tmp_path, "embedded:tiny"))
+
     def test_one_without_a_passport_is_refused(self, tmp_path: Path) -> None:
         (publish(tmp_path, "faq") / "passport.json").unlink()
         with pytest.raises(UsageError, match=r"no passport.*dure train"):

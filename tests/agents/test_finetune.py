@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +51,19 @@ def test_the_preview_warns_of_what_does_not_fit_and_shows_the_advice() -> None:
     assert "data =" not in shown
 
 
+def test_advice_and_what_a_run_is_at_are_in_the_language_of_the_answer() -> None:
+    advised = {
+        **INSPECTED,
+        "advice": ["All rows have the same label: there is nothing to tell apart. Add others."],
+    }
+    assert "> 모든 행의 라벨이 같아" in SHOW["inspect_dataset"](advised, "ko")
+    large = {**ESTIMATED, "advice": ["quantize=nf4 takes 3.2 GB"]}
+    assert "> quantize=nf4: 3.2 GB 가 필요합니다." in SHOW["estimate"](large, "ko")
+    starting = {**STATE, "steps": 0, "loss": None, "eval_loss": None, "seconds_left": None}
+    starting |= {"message": "loading the base ./mini", "tokens_per_second": None}
+    assert progress_line(starting, "ko") == "바탕 모델을 불러오는 중: ./mini"
+
+
 def test_a_finished_run_tells_what_it_made_and_how_to_use_it() -> None:
     result = {
         **{"adapter": "/h/adapters/faq", "gguf": "/h/adapters/faq/adapter.gguf", "notes": ["x"]},
@@ -63,6 +77,24 @@ def test_a_finished_run_tells_what_it_made_and_how_to_use_it() -> None:
     without = {**done, "result": {**result, "gguf": None}}
     assert "병합해줘" in SHOW["watch"](without, "ko")
     assert "`/adapter" not in SHOW["watch"](without, "ko")
+
+
+def test_only_a_base_that_answers_here_is_named_as_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DURE_HOME", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "mine.gguf").touch()
+    result = {"gguf": "/h/adapters/faq/adapter.gguf", "notes": []}
+    done = {**STATE, "status": "done", "result": result}
+    assert "`/model gguf:mine`" in SHOW["status"]({**done, "base": "mine"}, "en")
+    for base in ("google/gemma-2b", str(tmp_path / "mini"), "gone"):
+        assert "/model" not in SHOW["status"]({**done, "base": base}, "en"), base
+
+
+def test_what_a_run_took_leaves_its_pauses_out() -> None:
+    paused = {**STATE, "status": "done", "seconds": 4000.0, "result": {"seconds": 61.0}}
+    assert "It took 1 min 1 s." in SHOW["status"](paused, "en")
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "paused"])

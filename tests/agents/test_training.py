@@ -50,7 +50,7 @@ def test_a_user_trains_from_the_chat_edits_follows_and_deletes(rows: Dure) -> No
         say("지켜볼게", "걸렸습니다")
         say("얼마나 됐어?", "9/9 단계")
         say("곡선 보여줘", "그림: ")
-        say("delete it", r'Run delete_run\(\{"run": "mini-faq"\}\)')
+        say("delete mini-faq", r'Run delete_run\(\{"run": "mini-faq"\}\)')
         screen.type("y" + ENTER)
         screen.expect("Deleted mini-faq")
         screen.expect(PROMPT)
@@ -64,6 +64,7 @@ def test_nothing_starts_without_a_yes_and_scripts_can_give_it(rows: Dure) -> Non
     refused = rows(*asked)
     assert (refused.returncode, refused.stdout) == (3, ""), refused.stderr
     assert "Approval is needed for train(" in refused.stderr and "--yes" in refused.stderr
+    assert "12 rows" in refused.stderr and "max_steps = 3" in refused.stderr
     command = ("train", "start", "faq.csv", "--base", "./mini", "--max-steps", "3")
     done = rows(*command)
     assert (done.returncode, done.stdout) == (3, ""), done.stderr

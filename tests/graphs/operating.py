@@ -57,6 +57,8 @@ class Workshop:
             "status": ["run"],
             "runs": [],
             "pause": ["run"],
+            "cancel": ["run"],
+            "evaluate": ["run"],
             "delete_run": ["run"],
         }
         return {name: self._tool(name, arguments) for name, arguments in own.items()}
@@ -94,6 +96,8 @@ class Workshop:
             return {"result": self.started}
         if name == "delete_run":
             return {"run": given["run"], "name": given["run"], "folders": ["/x"]}
+        if name == "evaluate":
+            return {**STATE, "run": "evaluate-2", "kind": "evaluate"}
         if name == "train":
             self.started.insert(0, STATE)
             return STATE

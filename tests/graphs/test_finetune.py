@@ -117,9 +117,47 @@ async def test_watching_shows_each_change_until_the_end(workshop: Workshop) -> N
 async def test_a_run_that_is_to_go_is_named_in_the_question(workshop: Workshop) -> None:
     workshop.started = [STATE]
     talk = Talk(workshop)
-    waiting = await talk.say("delete it")
+    assert 'for example "delete faq"' in await talk.say("delete it")
+    assert workshop.called("delete_run") == []
+    waiting = await talk.say("faq")
     assert (waiting["name"], waiting["args"]) == ("delete_run", {"run": "faq"})
     assert "Deleted **faq**" in await talk.decide(type="approve")
+
+
+@pytest.mark.parametrize("request_", ["지워줘", "remove duplicates", "허브에 올려줘 me/faq"])
+async def test_what_cannot_be_undone_never_means_a_run_that_nobody_named(
+    request_: str, workshop: Workshop
+) -> None:
+    workshop.started = [STATE]
+    talk = Talk(workshop)
+    said = await talk.say(request_)
+    assert "`faq`" in said, said
+    assert {name for name, _ in workshop.calls} == {"runs"}
+    assert "50%" in await talk.say("faq는 얼마나 됐어?")  # another question, not the answer
+    assert workshop.called("delete_run") == []
+    assert talk.model.asked == []
+
+
+async def test_a_job_on_a_run_is_followed_and_cancelled_itself(workshop: Workshop) -> None:
+    workshop.started = [STATE]
+    talk = Talk(workshop)
+    assert "평가 작업을 시작했습니다" in await talk.say("faq 평가해줘")
+    await talk.say("평가 얼마나 됐어?")
+    await talk.say("faq 평가 취소해줘")
+    assert workshop.called("status") == workshop.called("cancel") == [{"run": "evaluate-2"}]
+    assert workshop.called("evaluate") == [{"run": "faq"}]
+
+
+async def test_with_no_run_there_is_none_to_ask_for(workshop: Workshop) -> None:
+    assert "Nothing has been trained yet" in await Talk(workshop).say("delete it")
+
+
+async def test_to_stop_watching_stops_no_run(workshop: Workshop) -> None:
+    workshop.started = [STATE]
+    talk = Talk(workshop)
+    assert "작업은 계속됩니다" in await talk.say("그만 볼게")
+    assert "goes on" in await talk.say("stop watching")
+    assert {name for name, _ in workshop.calls} == {"runs"}
 
 
 @pytest.mark.parametrize("request_", ["얼마나 됐어?", "faq는 얼마나 됐어?"])
