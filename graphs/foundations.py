@@ -57,7 +57,9 @@ _PAIRS = (".tsv", ".csv", ".jsonl")
 
 def settle(tool: str, names: Collection[str], request: str) -> dict[str, Any]:
     """The arguments of a tool that the request settles."""
-    found = ruled_arguments(tool, request)
+    found: dict[str, Any] = {}
+    if tool not in ("explain_attention", "translate"):
+        found = ruled_arguments(tool, request)
     quoted = [text for _, text in quotes_in(request)]
     match tool:
         case "explain_attention" | "translate":

@@ -10,6 +10,7 @@ import re
 
 from graphs.quoted import quotes_in
 
+_LONGEST = 1_200  # characters of an instruction with its sentence; the server takes 1,000
 _FILE = re.compile(r"[^\s.]\S*\.[A-Za-z]\w{1,4}")
 _COLON = re.compile(r"(?<=\S)\s*[:：](?!//|\d|\\)\s*(?P<text>[^\n]+?)\s*$")
 
@@ -59,9 +60,9 @@ _MAKERS = (
 _TOOLS = r"(?:번역기|번역 모델|모델|트랜스포머|transformer|빔 ?서치|그리디(?: ?서치)?|탐욕 ?탐색)"
 _BY = r"(?:으로|로|를 써서|를 사용해서?|를 이용해서?)"
 _KO_TRANSLATE = re.compile(
-    rf"^\s*(?:(?:{_MAKERS})*{_TOOLS}{_BY},?\s+)*(?:(?:이|다음|아래)\s*문장[을,]?\s+)?(?P<text>.*?)"
+    rf"^\s*(?:(?:{_MAKERS}){{0,3}}{_TOOLS}{_BY},?\s+){{0,3}}(?:(?:이|다음|아래)\s*문장[을,]?\s+)?(?P<text>.*?)"
     r"(?:\s*(?:이?라는|이란)(?=\s))?(?:\s*문장)?\s*(?:을|를)?\s*"
-    rf"(?:(?:한국어|영어|한글|영문|우리말)로\s*)?(?:(?:{_MAKERS})*{_TOOLS}{_BY}\s*)*"
+    rf"(?:(?:한국어|영어|한글|영문|우리말)로\s*)?(?:(?:{_MAKERS}){{0,3}}{_TOOLS}{_BY}\s*){{0,3}}"
     r"번역\s*(?:해|하)\s*\S{0,4}(?:\s*(?:줘|봐|봐줘|주세요|줄래|볼래|줘요))?\s*[.!?~]*$",
     re.IGNORECASE | re.DOTALL,
 )
@@ -110,6 +111,9 @@ def sentences_in(request: str, tool: str) -> list[str]:
     """The sentences that a request quotes, or else the one that it names without marks."""
     if quoted := [text for _, text in quotes_in(request)]:
         return quoted
+    request = _single_spaced(request)
+    if len(request) > _LONGEST:
+        return []
     named = _translated(request) if tool == "translate" else _attended(request)
     return [named] if named else []
 
@@ -121,6 +125,7 @@ def commands_in(request: str) -> str:
 
 def without_quotes(request: str) -> str:
     """The request with its quotations cut out but for file names."""
+    request = _single_spaced(request)
     for match, text in reversed(quotes_in(request)):
         if not _FILE.fullmatch(text):
             request = f"{request[: match.start()]}…{request[match.end() :]}"
@@ -129,6 +134,7 @@ def without_quotes(request: str) -> str:
 
 def without_sentences(request: str, sentences: list[str]) -> str:
     """The request with these sentences of it cut out; what stands beside them stays."""
+    request = _single_spaced(request)
     for sentence in sentences:
         request = request.replace(sentence, "…", 1)
     return request
@@ -139,6 +145,10 @@ def is_only_instruction(request: str) -> bool:
     words = re.findall(r"[A-Za-z]+|\d+", _POLITE.sub("", request))
     left = sum(not _INSTRUCTION.fullmatch(word) for word in words)
     return left < 2 and not _KO_GOES_ON.search(request)
+
+
+def _single_spaced(request: str) -> str:
+    return re.sub(r"(?: ?\n)+ ?", "\n", re.sub(r"[^\S\n]+", " ", request)).strip()
 
 
 def _translated(request: str) -> str | None:

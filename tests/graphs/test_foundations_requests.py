@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -179,6 +180,18 @@ def test_every_packaged_sentence_is_translated_whole(form: str) -> None:
         request = form.format(sentence)
         assert ruled_tool("foundations", request) == "translate", request
         assert settle("translate", (), request) == {"source": sentence}
+
+
+@pytest.mark.parametrize(
+    "request_", [" " * 30_000 + "번역", "\n " * 9_000 + "attention", "을 를 " * 300]
+)
+def test_a_long_request_is_read_at_once(request_: str) -> None:
+    """Patterns of a sentence that backtrack would take minutes here."""
+    began = time.process_time()
+    for tool in ("translate", "explain_attention"):
+        ruled_tool("foundations", request_)
+        settle(tool, (), request_)
+    assert time.process_time() - began < 5
 
 
 async def asked(*messages: Any) -> str:
