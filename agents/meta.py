@@ -81,7 +81,7 @@ def build(
         rules.append((rf"(?<![\w-]){name}(?![A-Za-z0-9_-])", name, f"names the server {name}"))
     examples = {name: router_examples()[name] for name in known}
     classifier = ExampleClassifier(examples, request_features)
-    router = Router(purposes, rules, classifier, chosen.model, _rules("follow_up"))
+    router = Router(purposes, rules, classifier, chosen.model, _rules("follow_up"), _rules("stay"))
     return build_router(
         router,
         specialists,

@@ -13,7 +13,9 @@ from typing import Any
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
 from graphs.language import language_of
+from graphs.particles import bare_noun, without_companion
 from graphs.quoted import quotes_in
+from graphs.sentences import is_only_instruction, sentences_in, without_sentences
 from graphs.specialist import Specialist, request_of
 from graphs.state import Turn
 from graphs.tool_rules import ruled_arguments, ruled_tool
@@ -22,29 +24,17 @@ from prompts import say
 
 AGENT = "foundations"
 _JOB = re.compile(r"\b(?:translator|words)-\d{8}-\d{6}-\w{6}\b")
-_AFTER_COLON = re.compile(r"[:：]\s*(?P<text>[^:：\n]+?)\s*$")
-_AFTER_FOR = re.compile(
-    r"\b(?:attention|translate|weights|Q,? K,? (?:and )?V)\b.*?\b(?:for|of|on|in|:)\s+"
-    r"(?:the sentence\s+)?(?P<text>[A-Za-z][^\"“”]+?)\s*[?.!]*$",
-    re.IGNORECASE,
-)
-_TRANSLATE = re.compile(
-    r"^\s*translate\s+(?!with\b|using\b|by\b)(?P<text>.+?)(?:\s+(?:with|using|by|into|to)\b.*)?$",
-    re.I,
-)
-_NO_SENTENCE = re.compile(r"(?:this|that|the|my|a) ?(?:sentence|pair|one)?s?", re.IGNORECASE)
 _WORD_EN = re.compile(
     r"\b(?:nearest|closest|close|similar|near|neighbou?rs)\b\s*(?:words\s+)?(?:to|of)\s+"
     r"(?:the word\s+)?(?P<word>[^\s?.,!\"']+)",
     re.IGNORECASE,
 )
 _WORD_KO = re.compile(
-    r"(?P<word>[가-힣A-Za-z]+?)(?:이랑|하고|와|과|랑|의|에)\s*(?:뜻이\s*|가장\s*|제일\s*)*"
-    r"(?:비슷한|가까운|유사한|이웃)"
+    r"(?P<word>[가-힣A-Za-z]+)\s*(?:뜻이\s*|가장\s*|제일\s*)*(?:비슷한|가까운|유사한|이웃)"
 )
 _MINUS = re.compile(
     r"(?P<b>[^\s\"'-]+)\s*(?:-|−|빼기|minus)\s*(?P<a>[^\s\"'+]+)\s*(?:\+|더하기|plus)\s*"
-    r"(?P<c>[A-Za-z]+|[가-힣]+?)(?=$|[\s,.?!\"'은는이가을를])",
+    r"(?P<c>[A-Za-z]+|[가-힣]+)(?P<rest>\s*[가-힣A-Za-z])?",
     re.IGNORECASE,
 )
 _AS = re.compile(
@@ -54,6 +44,7 @@ _COUNT = re.compile(r"(?:top )?(\d+|다섯|열|스무)(?: ?개| words|$|(?= ?[,.
 _SPOKEN = {"다섯": 5, "열": 10, "스무": 20}
 _EXAMPLE = ["I love machine learning.", "저는 머신러닝을 사랑합니다."]  # that of chapter 2.3
 _NEEDED = {
+    "explain_attention": ("source", "which_attention"),
     "translate": ("source", "which_sentence"),
     "nearest_words": ("word", "which_word"),
     "analogy": ("a", "which_analogy"),
@@ -66,13 +57,17 @@ _PAIRS = (".tsv", ".csv", ".jsonl")
 
 def settle(tool: str, names: Collection[str], request: str) -> dict[str, Any]:
     """The arguments of a tool that the request settles."""
-    found = ruled_arguments(tool, request)
+    found: dict[str, Any] = {}
+    if tool not in ("explain_attention", "translate"):
+        found = ruled_arguments(tool, request)
     quoted = [text for _, text in quotes_in(request)]
     match tool:
         case "explain_attention" | "translate":
-            sentences = quoted or _sentences(request)
+            sentences = sentences_in(request, tool)
+            found = ruled_arguments(tool, without_sentences(request, sentences))
             if tool == "explain_attention":
-                sentences = sentences or _EXAMPLE
+                if not sentences and is_only_instruction(request):
+                    sentences = _EXAMPLE
                 found |= {"target": sentences[1]} if len(sentences) > 1 else {}
             if sentences:
                 found["source"] = sentences[0]
@@ -83,7 +78,10 @@ def settle(tool: str, names: Collection[str], request: str) -> dict[str, Any]:
                 found["word"] = word
         case "analogy":
             plain = re.sub(r"[\"'“”‘’`]", "", request)
-            if match := _MINUS.search(plain) or _AS.search(plain):
+            if match := _MINUS.search(plain):
+                subject = match["rest"] is not None
+                found |= {"a": match["a"], "b": match["b"], "c": bare_noun(match["c"], subject)}
+            elif match := _AS.search(plain):
                 found |= match.groupdict()
         case "plot_words":
             if quoted:
@@ -118,7 +116,12 @@ def with_foundations(specialist: Specialist) -> Specialist:
             return _asked("no_lesson_job", request)
         if tool in _NEEDED and _NEEDED[tool][0] not in settle(tool, (), request):
             return _asked(_NEEDED[tool][1], request)
-        return await specialist(state)
+        turn = await specialist(state)
+        if tool == "explain_attention" and not sentences_in(request, tool):
+            *others, shown = turn["messages"]
+            text = f"> {say('example_sentence', language_of(request))}\n\n{shown.text}"
+            turn = {**turn, "messages": [*others, shown.model_copy(update={"content": text})]}
+        return turn
 
     return answer
 
@@ -132,15 +135,9 @@ def _last_job(messages: list[AnyMessage]) -> re.Match[str] | None:
     return next(filter(None, found), None)
 
 
-def _sentences(request: str) -> list[str]:
-    """The sentence that is not quoted: after a colon, after "for", or what is to be translated."""
-    for pattern in (_AFTER_COLON, _TRANSLATE, _AFTER_FOR):
-        match = pattern.search(request)
-        if match and not _NO_SENTENCE.fullmatch(match["text"].strip()):
-            return [match["text"].strip()]
-    return []
-
-
 def _word(request: str) -> str | None:
-    match = _WORD_EN.search(request) or _WORD_KO.search(request)
-    return match["word"] if match else None
+    if match := _WORD_EN.search(request):
+        return match["word"]
+    if match := _WORD_KO.search(request):
+        return without_companion(match["word"])
+    return None

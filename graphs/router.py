@@ -48,7 +48,8 @@ class Router:
 
     `agents` maps each name to one line about what it does; `rules` are (pattern, agent, reason).
     A rule of `follow_ups` holds only right after an answer of its own agent, and only where the
-    examples are not sure of another one.
+    examples are not sure of another one; one of `stays` holds there before all else: two agents
+    train, and "how far is the training?" means the one that was spoken of.
     """
 
     def __init__(
@@ -58,10 +59,12 @@ class Router:
         examples: ExampleClassifier,
         model: BaseChatModel,
         follow_ups: Sequence[Rule] = (),
+        stays: Sequence[Rule] = (),
     ) -> None:
         self._agents = agents
         self._rules = _compiled(rules)
         self._follow_ups = _compiled(follow_ups)
+        self._stays = _compiled(stays)
         self._examples = examples
         self._model = model
         self._bias: dict[str, float] | None = None
@@ -71,6 +74,9 @@ class Router:
 
         `before` is the agent that answered last.
         """
+        for rule, agent, why in self._stays:
+            if agent == before and rule.search(request):
+                return {"agent": agent, "stage": "rule", "confidence": 1.0, "reason": why}
         for rule, agent, why in self._rules:
             if agent in self._agents and rule.search(request):
                 return {"agent": agent, "stage": "rule", "confidence": 1.0, "reason": why}

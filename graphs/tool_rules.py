@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from graphs.cues import instruction
+from graphs.sentences import commands_in, without_quotes
 
 _NARROWED = re.compile(
     r"[\\`]|\[[^\]]+\][+*{]|시작|끝나|로 된|포함(?!해서|하여)|제외|없는|아닌|만 있는|정확히|딱 "
@@ -22,16 +23,23 @@ _NARROWED = re.compile(
 )
 """A request that gives a pattern or asks for only some of the things it names."""
 
+_ABOUT_SENTENCES = {"foundations"}
+"""Agents whose users quote sentences, whose words are no commands: explain "Please stop"."""
+
 _BEGINS = re.compile(r"시작\S*|\b(start|begin)\w*|which", re.IGNORECASE)
 """What narrows a thing for other tools, and for `match` only names what it does."""
 
 
 def ruled_tool(agent: str, request: str) -> str | None:
     """The tool that the request's words settle for this agent, or None."""
-    asked = _asked(request)
-    for rule in _rules().get(agent, []):
-        if re.search(rule["pattern"], asked, re.IGNORECASE):
-            return str(rule["tool"])
+    readings = [request]
+    if agent in _ABOUT_SENTENCES:
+        # After a colon stands the sentence, or the sentence and then what is asked.
+        readings = [commands_in(request), without_quotes(request)]
+    for asked in map(_asked, readings):
+        for rule in _rules().get(agent, []):
+            if re.search(rule["pattern"], asked, re.IGNORECASE):
+                return str(rule["tool"])
     return None
 
 

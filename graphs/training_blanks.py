@@ -77,10 +77,25 @@ _DATE_EN = re.compile(
     r"\b(?:[Ii]n|[Ss]ince|[Uu]ntil|[Oo]n) (?P<span>(?:(?:Jan|Febr)uary|March|April|May|June|July"
     r"|August|(?:Sept|Nov|Dec)ember|October)?(?: ?\d{1,2},)? ?\b(?:1[5-9]|20)\d\d)\b(?!-)"
 )
-_NUMBER_EN = re.compile(
-    rf"(?<![\w.,-])(?P<span>{_NUMBERS} (?P<unit>[a-z]{{2,}}(?:s|es|ren|people)|percent)|\d[\d.]*%)"
-    r"(?![\w-])"
+# What ends in -s after a number and is no unit: "GPT 3 has", "in 2017 was".
+_VERBS = (
+    r"(?:is|was|has|does|as|us|its|his|this|thus|plus|versus|always|perhaps|besides|uses|supports"
+    r"|allows|provides|needs|requires|makes|takes|gives|gets|shows|includes|contains|consists|works"
+    r"|comes|goes|becomes|remains|means|offers|adds|helps|lets|introduces|improves|performs"
+    r"|achieves|outperforms|learns|trains|predicts|generates|returns|reads|writes|stores|keeps"
+    r"|holds|serves|follows|refers|depends|differs|exists|applies|reduces|increases|combines"
+    r"|creates|converts|describes|explains|defines|removes|replaces|sees|says|seems|brings|meets)"
 )
+_NUMBER_EN = re.compile(
+    rf"(?<![\w.,-])(?P<span>{_NUMBERS} (?!{_VERBS}\b)"
+    r"(?P<unit>[a-z]{2,}(?:s|es|ren|people)|percent)|\d[\d.]*%)(?![\w-])"
+)
+_NUMBERED = re.compile(
+    r"(?<!\w)(?!(?:The|An?|In|At|On|For|With|About|Over|Only|Some|Its|Their|These|Those|All|Each"
+    r"|Every|Of|By|From|Up|Under|To|After|Before|Within|Nearly|Almost|Around|Roughly|Exactly) )"
+    r"[A-Z][\w-]* $"
+)
+"""A name whose number follows: "Llama 2 runs", "Chapter 3 lists"."""
 _DEFINED_EN = re.compile(
     r"^(?P<topic>[A-Z][^,.:]{1,50}?) (?P<verb>is|are)"
     r" (?P<meaning>(?:an?|the|one of) [^,;]{12,160})\.$"
@@ -249,6 +264,8 @@ def _english(statement: str) -> Iterator[Blank]:
     for pattern, sort, asks in patterns:
         for found in pattern.finditer(statement):
             start, end = found.span("span")
+            if sort == "number" and _NUMBERED.search(statement[:start]):
+                continue
             unit = found.groupdict().get("unit")
             asked = f"{asks} {unit}" if unit else asks
             if sort == "name" and statement[:start].endswith("by "):

@@ -40,10 +40,12 @@ _AGREES = 0.6  # share of a re-read answer's content that must be in the expecte
 _POINTING = re.compile(
     r"(^|[\s\"'“‘(])("
     r"(이|그|저|본|위|아래|다음|해당|앞|상기)의? ?"
-    r"(글|지문|본문|문장|문서|단락|문단|내용|교안|자료|표|그림|코드|예시|예제|장|절|섹션|설명|질문"
-    r"|방식|방법|모델|과정|기법|식|함수|단계|구조|경우|기술|도구|개념|알고리즘|값|설정|정보)"
+    r"(지문|본문|문장|문서|단락|문단|내용|교안|자료|그림|코드|예시|예제|섹션|설명|질문"
+    r"|방식|방법|모델|과정|기법|함수|단계|구조|경우|기술|도구|개념|알고리즘|설정|정보)"
+    # Without the space these make other words: 저장, 위장, 이식.
+    r"|(이|그|저|본|위|아래|다음|해당|앞|상기)의? (글|표|장|절|식|값)"
     r"|이것|그것|저것|이는|이를|이와|여기|위에서|아래에서|앞에서|다음 중|이러한|그러한|이런|해당"
-    r"|지문"
+    r"|지문(에|에서|의|을|은) "
     r")|^(주어진|제시된|언급된|이|그) |(주어진|제시된|언급된) (글|지문|문장|내용|정보|텍스트)"
     r"|\b(this|these|(of|in|for|about|by) (that|those)|the (above|following|given|provided))\b"
     r"|\b(the|in the) (passage|text|document|sentence|paragraph|section|article|author|excerpt"

@@ -41,7 +41,10 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class Request:
-    """What to explain. Layers and heads count from 1; None is the last layer, the first head."""
+    """What to explain. Layers and heads count from 1; None is the last layer, the first head.
+
+    `padding` is cut to what the model's longest sentence leaves.
+    """
 
     source: str
     target: str | None
@@ -107,7 +110,8 @@ def explain(of: Translator, request: Request) -> Explained:
     head = request.head or 1
     if not 1 <= head <= chosen.heads:
         raise EngineError(f"head is {head}; there are {chosen.heads}. Pass 1 to {chosen.heads}.")
-    found = _forward(of.model, chosen, source_ids, target_ids, request.padding)
+    padding = min(request.padding, of.model.shape.longest - len(source_ids))
+    found = _forward(of.model, chosen, source_ids, target_ids, padding)
     sources = of.source.shown(found.source[0].tolist())
     targets = of.target.shown(found.target[0].tolist())
     rows = sources if request.attention == "encoder" else targets
@@ -290,11 +294,12 @@ def _stages(
         "cells": shape.numel(),
         "strongest": _strongest(heads.weights[0, head], rows, columns),
         "which": words.attentions[which],
+        "inputs": words.inputs[which],
     }
     return [
         {
             "step": number,
-            "title": words.titles[number - 1],
+            "title": words.titles[number - 1].format(**filled),
             "formula": words.formulas[number - 1].format(**filled),
             "shapes": whole.get(number, {}) | weights.get(number, {}),
             "matrices": [matrix_of(name, *each) for name, each in shown[number - 1].items()],

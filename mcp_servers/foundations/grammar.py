@@ -95,7 +95,9 @@ def _past() -> Iterator[Pair]:
 def _future() -> Iterator[Pair]:
     for subject in lexicon.SUBJECTS:
         for verb, noun in _acts(subject.ko):
-            for en_time, ko_time in _times(verb, lexicon.FUTURE):
+            if verb.lasting:
+                continue
+            for en_time, ko_time in lexicon.FUTURE:
                 yield Pair(
                     _sentence(subject.en, "will", verb.en, noun.en, en_time),
                     _sentence(_topic(subject), ko_time, _object(noun), verb.to_come + " 것입니다"),
@@ -253,9 +255,10 @@ def _questions() -> Iterator[Pair]:
     for verb, noun in _acts("당신"):
         asked = verb.formal[:-1] + "까"
         yield Pair(_question("do you", verb.en, noun.en), _question("당신은", _object(noun), asked))
+        en_time, ko_time = ("", "") if verb.lasting else ("yesterday", "어제")
         yield Pair(
-            _question("did you", verb.en, noun.en, "yesterday"),
-            _question("당신은 어제", _object(noun), verb.ko_past + "습니까"),
+            _question("did you", verb.en, noun.en, en_time),
+            _question("당신은", ko_time, _object(noun), verb.ko_past + "습니까"),
         )
         yield Pair(
             _question("who", verb.third, noun.en),

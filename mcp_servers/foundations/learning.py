@@ -7,27 +7,24 @@ same translator.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mcp_servers import jobs, torch_runtime
 from mcp_servers.errors import EngineError
-from mcp_servers.foundations import parallel, search, translator
+from mcp_servers.foundations import checkpoints, parallel, search, translator
 from mcp_servers.foundations.parallel import Pair, ParallelSet
 from mcp_servers.foundations.settings import TranslatorSettings
 from mcp_servers.foundations.transformer import Shape, Transformer
 from mcp_servers.foundations.vocabulary import Vocabulary, words_in
-from mcp_servers.home import dure_home
 from mcp_servers.metrics.translation import corpus_bleu
 from mcp_servers.torch_runtime import torch
 
@@ -37,7 +34,15 @@ Encoded = tuple[list[int], list[int]]
 LABEL_SMOOTHING = 0.1
 WARMUP_SHARE = 0.1  # of all steps, while the learning rate rises
 SAVE_SECONDS = 2.0
+MAX_JUDGED = 2_000  # held-out pairs that are translated, drawn by the seed
 _SAMPLES = 8  # held-out translations kept with the figures
+
+
+class Judge(NamedTuple):
+    """A held-out pair as it was written, which is what counts, and its tokens."""
+
+    pair: Pair
+    ids: Encoded
 
 
 @dataclass
@@ -49,7 +54,7 @@ class Run:
     source: Vocabulary
     target: Vocabulary
     train: list[Encoded]
-    held_out: list[Encoded]
+    held_out: list[Judge]
     step: int = 0
 
 
@@ -64,13 +69,13 @@ def learn(worker: jobs.Worker) -> dict[str, Any]:
         parallel.read(Path(settings.data), settings.seed) if settings.data else parallel.packaged()
     )
     checkpoint = _checkpoint_of(settings, data)
-    with _only_one(checkpoint):
+    with checkpoints.only_one(checkpoint):
         began = time.monotonic()
         run, dropped = _prepared(settings, data)
         resumed = _restore(run, checkpoint)
         _train(worker, settings, run, checkpoint)
         worker.step(run.step, run.step, "translating the held-out sentences")
-        figures = _judged(run, data, settings)
+        figures = _judged(run, settings)
         figures |= {"seconds": round(time.monotonic() - began, 1), "resumed_from_step": resumed}
         config = {
             "data": {
@@ -87,7 +92,7 @@ def learn(worker: jobs.Worker) -> dict[str, Any]:
         }
         made = translator.Translator(settings.name, run.model, run.source, run.target, config)
         folder = translator.save(made)
-        checkpoint.unlink(missing_ok=True)
+    checkpoints.forget(settings.name)
     return {
         "translator": settings.name,
         "folder": str(folder),
@@ -106,17 +111,20 @@ def _prepared(settings: TranslatorSettings, data: ParallelSet) -> tuple[Run, int
     source = Vocabulary.learned((p.source for p in data.train), size, lower_case=True)
     target = Vocabulary.learned((p.target for p in data.train), size, lower_case=False)
 
-    def encoded(pairs: Sequence[Pair]) -> list[Encoded]:
+    def encoded(pairs: Sequence[Pair]) -> list[Judge]:
         both = (
-            (
-                [*source.ids(pair.source), Vocabulary.eos],
-                [Vocabulary.bos, *target.ids(pair.target), Vocabulary.eos],
+            Judge(
+                pair,
+                (
+                    [*source.ids(pair.source), Vocabulary.eos],
+                    [Vocabulary.bos, *target.ids(pair.target), Vocabulary.eos],
+                ),
             )
             for pair in pairs
         )
-        return [pair for pair in both if max(map(len, pair)) <= settings.longest]
+        return [each for each in both if max(map(len, each.ids)) <= settings.longest]
 
-    train, held_out = encoded(data.train), encoded(data.held_out)
+    train, held_out = [each.ids for each in encoded(data.train)], encoded(data.held_out)
     if not train or not held_out:
         raise EngineError(
             f"All sentences are longer than {settings.longest} tokens. Pass longest=200, or "
@@ -136,6 +144,8 @@ def _prepared(settings: TranslatorSettings, data: ParallelSet) -> tuple[Run, int
     model = Transformer(shape).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.0, betas=(0.9, 0.98), eps=1e-9)
     dropped = len(data.train) + len(data.held_out) - len(train) - len(held_out)
+    if len(held_out) > MAX_JUDGED:
+        held_out = random.Random(settings.seed).sample(held_out, MAX_JUDGED)
     return Run(model, optimizer, source, target, train, held_out), dropped
 
 
@@ -198,7 +208,7 @@ def _step(
         group["lr"] = rate
     run.optimizer.step()
     run.step += 1
-    return float(loss)
+    return float(loss.detach())
 
 
 def _schedule(step: int, total: int) -> float:
@@ -236,7 +246,7 @@ def held_out_loss(run: Run) -> float:
     lost, tokens = 0.0, 0
     run.model.eval()
     with torch.inference_mode():
-        for batch in _batches(run.held_out, 64, "held-out"):
+        for batch in _batches([each.ids for each in run.held_out], 64, "held-out"):
             source, target = padded(batch, _device(run.model))
             logits = run.model(source, target[:, :-1])
             lost += float(loss_of(logits.flatten(0, 1), target[:, 1:].flatten()))
@@ -245,25 +255,23 @@ def held_out_loss(run: Run) -> float:
     return lost / tokens
 
 
-def _judged(run: Run, data: ParallelSet, settings: TranslatorSettings) -> dict[str, Any]:
-    """BLEU of greedy translations of the held-out part, and a few of them beside the references."""
+def _judged(run: Run, settings: TranslatorSettings) -> dict[str, Any]:
+    """BLEU of greedy translations of the held-out part, and a few of them beside the references.
+
+    References are the sentences themselves: a character that training never showed counts.
+    """
     loss = held_out_loss(run)
     run.model.to("cpu").eval()
     texts: list[tuple[str, str, str]] = []
     with torch.inference_mode():
         for at in range(0, len(run.held_out), 64):
             batch = run.held_out[at : at + 64]
-            source, _ = padded(batch, torch.device("cpu"))
-            for pair, found in zip(
-                batch, search.greedy(run.model, source, settings.longest), strict=True
-            ):
-                texts.append(
-                    (
-                        run.source.text(pair[0]),
-                        run.target.text(found),
-                        run.target.text(pair[1]),
-                    )
-                )
+            source, _ = padded([each.ids for each in batch], torch.device("cpu"))
+            said = search.greedy(run.model, source, settings.longest)
+            texts += [
+                (each.pair.source, run.target.text(ids), each.pair.target)
+                for each, ids in zip(batch, said, strict=True)
+            ]
     candidates = [found for _, found, _ in texts]
     references = [wanted for _, _, wanted in texts]
     exact = sum(found == wanted for _, found, wanted in texts) / len(texts)
@@ -282,23 +290,7 @@ def _judged(run: Run, data: ParallelSet, settings: TranslatorSettings) -> dict[s
 def _checkpoint_of(settings: TranslatorSettings, data: ParallelSet) -> Path:
     """Where a run keeps its state: the same request finds it again, another one does not."""
     asked = json.dumps({**asdict(settings), "data": data.sha256, "torch": version("torch")})
-    digest = hashlib.sha256(asked.encode()).hexdigest()[:16]
-    folder = dure_home() / "models" / "translators" / ".training"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{settings.name}-{digest}.safetensors"
-
-
-@contextlib.contextmanager
-def _only_one(checkpoint: Path) -> Iterator[None]:
-    """Hold a run's checkpoint; the lock goes with the process. Raises `EngineError`."""
-    with checkpoint.with_suffix(".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise EngineError(
-                "A job is training this very translator. Wait for it, or cancel it first."
-            ) from None
-        yield
+    return checkpoints.path_of(settings.name, hashlib.sha256(asked.encode()).hexdigest()[:16])
 
 
 def _keep(run: Run, checkpoint: Path) -> None:

@@ -50,7 +50,8 @@ class Place(NamedTuple):
 class Verb(NamedTuple):
     """A verb with the kinds of things it takes; Korean is a stem and a past stem.
 
-    `at` names the places (in Korean) where one does it, `lasting` verbs have no progressive.
+    `at` names the places (in Korean) where one does it, `lasting` verbs have no
+    progressive, no time and no will.
     """
 
     en: str
@@ -106,11 +107,11 @@ SUBJECTS = (
 THINGS = {
     "dish": (
         Noun("bread", "빵"),
-        Noun("rice", "밥"),
         Noun("a cake", "케이크"),
         Noun("kimchi", "김치"),
         Noun("noodles", "국수"),
     ),
+    "meal": (Noun("rice", "밥"),),  # which one eats; what one buys is 쌀, and to cook it is 짓다
     "produce": (Noun("an apple", "사과"), Noun("meat", "고기"), Noun("fruit", "과일")),
     "drink": (
         Noun("coffee", "커피"),
@@ -122,7 +123,8 @@ THINGS = {
     "writing": (Noun("a book", "책"), Noun("a letter", "편지"), Noun("a novel", "소설")),
     "print": (Noun("a newspaper", "신문"), Noun("a magazine", "잡지")),
     "show": (Noun("a movie", "영화"), Noun("a game", "경기"), Noun("a play", "연극")),
-    "sound": (Noun("music", "음악"), Noun("a song", "노래"), Noun("the radio", "라디오")),
+    "sound": (Noun("music", "음악"), Noun("a song", "노래")),
+    "broadcast": (Noun("the radio", "라디오"),),
     "subject": (
         Noun("Korean", "한국어"),
         Noun("English", "영어"),
@@ -150,7 +152,10 @@ THINGS = {
 }
 
 VERBS = (
-    Verb("eat", "eats", "ate", "eating", "먹", "먹었", ("dish", "produce"), ("집", "식당", "학교")),
+    Verb(
+        "eat", "eats", "ate", "eating",
+        "먹", "먹었", ("dish", "meal", "produce"), ("집", "식당", "학교"),
+    ),
     Verb(
         "drink", "drinks", "drank", "drinking",
         "마시", "마셨", ("drink",), ("집", "식당", "회사"),
@@ -163,7 +168,7 @@ VERBS = (
     Verb("watch", "watches", "watched", "watching", "보", "보았", ("show",), ("집",)),
     Verb(
         "listen to", "listens to", "listened to", "listening to",
-        "듣", "들었", ("sound",), ("집", "공원"), ko_to_come="들을",
+        "듣", "들었", ("sound", "broadcast"), ("집", "공원"), ko_to_come="들을",
     ),
     Verb(
         "study", "studies", "studied", "studying",

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import random
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -65,7 +66,8 @@ def read(path: Path, seed: int, share: float = 0.1) -> ParallelSet:
     """A file of the user's: TSV, CSV or JSONL, one pair a row. Raises `EngineError`.
 
     The first two columns are taken, or those that a header names (en and ko, source and target).
-    `share` of the pairs is held out by the seed; the same source stays on one side.
+    Pairs are in composed form (NFC) with single spaces. `share` of them is held out by the seed;
+    the same source stays on one side.
     """
     try:
         data = path.read_bytes()
@@ -85,8 +87,9 @@ def read(path: Path, seed: int, share: float = 0.1) -> ParallelSet:
     pairs: dict[Pair, None] = {}
     skipped: list[str] = []
     for number, row in rows(text, path.suffix.lower()):
-        if isinstance(row, Pair) and row.source.strip() and row.target.strip():
-            pairs[Pair(row.source.strip(), row.target.strip())] = None
+        pair = Pair(*map(_normalised, row)) if isinstance(row, Pair) else None
+        if pair and all(pair):
+            pairs[pair] = None
         else:
             skipped.append(f"line {number}: {row if isinstance(row, str) else 'a side is empty'}")
     if len(pairs) < MIN_PAIRS:
@@ -95,8 +98,18 @@ def read(path: Path, seed: int, share: float = 0.1) -> ParallelSet:
             f"{path.name} holds {len(pairs)} different pairs; training needs {MIN_PAIRS} at least."
             f"{reason} Write one pair a line, the sentence and its translation parted by a tab."
         )
+    if len({pair.source for pair in pairs}) == 1:
+        raise EngineError(
+            f"All pairs of {path.name} translate one sentence, so none is left to judge by. Add "
+            "pairs of other sentences, or put the sentences that differ first."
+        )
     train, held_out = _split(list(pairs), seed, share)
     return ParallelSet(path.name, hashlib.sha256(data).hexdigest(), train, held_out, skipped)
+
+
+def _normalised(text: str) -> str:
+    """Composed form and single spaces, as `translate` reads what it is given."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def _split(pairs: list[Pair], seed: int, share: float) -> tuple[list[Pair], list[Pair]]:
@@ -154,7 +167,7 @@ def _columns(text: str, suffix: str) -> Iterator[tuple[int, Pair | str]]:
             if number == 1 and (named := _header(row)):
                 places = named
             elif row and len(row) <= max(places):
-                yield reader.line_num, "this row has one column; it needs two"
+                yield reader.line_num, f"this row has no column {max(places) + 1}"
             elif row:
                 yield reader.line_num, Pair(row[places[0]], row[places[1]])
     except csv.Error as error:

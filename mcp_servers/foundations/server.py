@@ -12,7 +12,7 @@ from pydantic import Field
 
 from mcp_servers import jobs, pictures
 from mcp_servers.errors import EngineError
-from mcp_servers.foundations import model_folders
+from mcp_servers.foundations import checkpoints, model_folders
 from mcp_servers.foundations.results import (
     Analogy,
     Explanation,
@@ -114,7 +114,9 @@ def explain_attention(
     ] = "cross",
     layer: Annotated[int | None, Field(description="From 1; null: the last")] = None,
     head: Annotated[int | None, Field(description="From 1; null: the first")] = None,
-    padding: Annotated[int, Field(description="Padding tokens put after the source")] = 2,
+    padding: Annotated[
+        int, Field(description="Padding tokens after the source, or as many as fit")
+    ] = 2,
     language: In = "en",
     translator: TranslatorName = DEFAULT_TRANSLATOR,
 ) -> Annotated[CallToolResult, Explanation]:
@@ -260,7 +262,9 @@ def delete_model(
 ) -> Removed:
     """Delete a translator or word vectors. They cannot be had back but by training."""
     where: model_folders.Kind = "translators" if kind == "translator" else "words"
-    if not model_folders.is_there(where, name):
+    there = model_folders.is_there(where, name)
+    begun = checkpoints.forget(name) if kind == "translator" else 0
+    if not there and not begun:
         known = ", ".join(model_folders.names(where)) or "none"
         raise EngineError(f"There is no {kind} {name!r}. There are: {known}.")
     model_folders.remove(model_folders.folder_of(where, name))

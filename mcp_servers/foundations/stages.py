@@ -66,6 +66,7 @@ class Words(NamedTuple):
     titles: list[str]
     formulas: list[str]
     notes: list[str]
+    inputs: dict[Which, str]
     attentions: dict[Which, str]
     heading: str
     shapes: str
@@ -88,7 +89,7 @@ _FORMULAS = [
 
 _EN = Words(
     titles=[
-        "Encoder output and decoder input",
+        "{inputs}",
         "Linear projections Q, K, V",
         "Attention scores",
         "Scaling",
@@ -111,6 +112,11 @@ _EN = Words(
         "Cross-entropy over {words} words; perplexity {perplexity}. Gradients: {gradients}. "
         "One step of gradient descent ({rate}) brings the loss to {after}.",
     ],
+    inputs={
+        "cross": "Encoder output and decoder input",
+        "encoder": "Encoder layer's input",
+        "decoder": "Decoder layer's input",
+    },
     attentions={
         "cross": "Cross-attention: queries from the decoder, keys and values from the encoder",
         "encoder": "Encoder self-attention: queries, keys and values from the source",
@@ -126,7 +132,7 @@ _EN = Words(
 
 _KO = Words(
     titles=[
-        "인코더 출력과 디코더 입력",
+        "{inputs}",
         "Q, K, V 선형 변환",
         "어텐션 스코어",
         "스케일링",
@@ -149,6 +155,11 @@ _KO = Words(
         "단어 {words}개에 대한 교차 엔트로피입니다. 퍼플렉서티 {perplexity}. 기울기: {gradients}. "
         "경사 하강 한 걸음({rate}) 뒤의 손실은 {after}입니다.",
     ],
+    inputs={
+        "cross": "인코더 출력과 디코더 입력",
+        "encoder": "인코더 층의 입력",
+        "decoder": "디코더 층의 입력",
+    },
     attentions={
         "cross": "크로스 어텐션: 쿼리는 디코더에서, 키와 값은 인코더에서",
         "encoder": "인코더 셀프 어텐션: 쿼리, 키, 값 모두 원문에서",

@@ -55,6 +55,7 @@ def refresh(store: Store) -> None:
         return
     built = _build(store)
     _save(store, built)
+    _forget_gone(store)
 
 
 def _folder(store: Store, stamp: str) -> Path:
@@ -117,7 +118,7 @@ def analyse(store: Store, texts: Sequence[str]) -> None:
 
 
 def _terms(store: Store, texts: Sequence[str]) -> list[Terms]:
-    """The terms of every text; those that are new are kept for the next time, old ones go."""
+    """The terms of every text; those that are new are kept for the next time."""
     hashes = [text_hash(text) for text in texts]
     with _kept_terms(store) as database:
         kept = database.execute("SELECT hash, terms FROM terms WHERE analysis = ?", (_ANALYSIS,))
@@ -125,10 +126,20 @@ def _terms(store: Store, texts: Sequence[str]) -> list[Terms]:
         by_hash = dict(zip(hashes, texts, strict=True))
         new = {hash_: terms(text) for hash_, text in by_hash.items() if hash_ not in known}
         _keep(database, new)
-        gone = [(hash_,) for hash_ in known if hash_ not in by_hash]
-        database.executemany("DELETE FROM terms WHERE hash = ?", gone)
     known |= new
     return [known[hash_] for hash_ in hashes]
+
+
+def _forget_gone(store: Store) -> None:
+    """Delete the terms of texts that the store no longer has.
+
+    For a writer alone: a search would delete those of files that are still being embedded.
+    """
+    held = {text_hash(text) for *_, text in store.snapshot()[1]}
+    with _kept_terms(store) as database:
+        kept = database.execute("SELECT hash FROM terms").fetchall()
+        gone = [(hash_,) for (hash_,) in kept if hash_ not in held]
+        database.executemany("DELETE FROM terms WHERE hash = ?", gone)
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -79,6 +81,53 @@ async def test_a_follow_up_goes_to_the_agent_that_answered_last_unless_another_i
     assert (await asked.decide("and more", "words"))["stage"] == "model"
     assert (await asked.decide("and more"))["stage"] == "model"
     assert (await asked.decide("count the words", "sums"))["agent"] == "words"
+
+
+FOLLOWING = [
+    "watch",
+    "지켜볼게",
+    "얼마나 남았어?",
+    "학습 어디까지 됐어?",
+    "how far is the training?",
+]
+
+
+@pytest.mark.parametrize("agent", ["foundations", "finetune"])
+@pytest.mark.parametrize("request_", FOLLOWING)
+async def test_training_spoken_of_is_that_of_the_agent_before(agent: str, request_: str) -> None:
+    assert await routed(request_, before=agent) == agent
+
+
+@pytest.mark.parametrize(
+    ("request_", "before", "agent"),
+    [
+        ("how far is the training?", None, "finetune"),
+        ("how far is the training?", "chat", "finetune"),
+        ("cancel the fine-tuning", "foundations", "finetune"),
+        ("파인튜닝 얼마나 됐어?", "foundations", "finetune"),
+        ("remove notes.pdf", "foundations", "rag"),
+    ],
+)
+async def test_training_that_is_named_is_that_of_its_own_agent(
+    request_: str, before: str | None, agent: str
+) -> None:
+    assert await routed(request_, before) == agent
+
+
+async def routed(request: str, before: str | None) -> str:
+    """Who answers by the packaged rules; the examples and the model lean to chat."""
+    text = files("prompts").joinpath("router", "rules.toml").read_text(encoding="utf-8")
+    kinds = {
+        kind: [(rule["pattern"], rule["agent"], rule["reason"]) for rule in rules]
+        for kind, rules in tomllib.loads(text).items()
+    }
+    agents = dict.fromkeys(("chat", "finetune", "foundations", "rag"), "what it does")
+    examples = ExampleClassifier(
+        {name: [f"{name} a", f"{name} b"] for name in agents}, bag_of_words
+    )
+    model = Guessing(chances={"chat": 0.9})
+    asked = Router(agents, kinds["rule"], examples, model, kinds["follow_up"], kinds["stay"])
+    return (await asked.decide(request, before))["agent"]
 
 
 async def test_clear_similarity_to_the_examples_decides_without_the_model() -> None:

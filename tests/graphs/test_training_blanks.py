@@ -158,6 +158,22 @@ def test_english_spans_and_what_asks_for_them(
 
 
 @pytest.mark.parametrize(
+    ("statement", "span"),
+    [
+        ("GPT has 96 layers and a wide context.", "96 layers"),
+        ("About 12 children of Seoul joined the class.", "12 children"),
+        ("Stable Diffusion 3 has a new encoder.", None),
+        ("Stable Diffusion 3 uses a new encoder.", None),
+        ("Claude 3 runs faster than the others.", None),
+        ("The Transformer of 2017 was the first of its kind.", None),
+    ],
+)
+def test_only_what_is_counted_is_asked_for_by_how_many(statement: str, span: str | None) -> None:
+    blank = one(statement, "number")
+    assert (blank.span if blank else None) == span
+
+
+@pytest.mark.parametrize(
     ("statement", "question"),
     [
         ("Adapters are the small layers that are trained.", "What are Adapters?"),

@@ -111,6 +111,29 @@ def test_pointing_at_an_unseen_text_is_told() -> None:
     assert not checks.points("Stable Diffusion은 어떤 모델을 사용하나요?")
 
 
+@pytest.mark.parametrize(
+    ("question", "pointing"),
+    [
+        ("FAISS는 벡터를 어디에 저장하나요?", False),
+        ("저장된 벡터는 어디에 있나요?", False),
+        ("위장 질환은 무엇으로 치료하나요?", False),
+        ("이식된 신장은 어디에 놓이나요?", False),
+        ("문이 저절로 열리는 까닭은 무엇인가요?", False),
+        ("지문 인식은 무엇을 비교하나요?", False),
+        ("이 식의 값은 얼마인가요?", True),
+        ("다음 표에서 가장 큰 값은 무엇인가요?", True),
+        ("위의 글은 무엇을 설명하나요?", True),
+        ("지문에서 말하는 랭크는 얼마인가요?", True),
+        ("이 지문이 설명하는 것은 무엇인가요?", True),
+        ("이방법은 무엇을 고정하나요?", True),
+    ],
+)
+def test_words_that_only_begin_like_pointing_ones_point_at_nothing(
+    question: str, pointing: bool
+) -> None:
+    assert checks.points(question) is pointing
+
+
 def test_the_same_question_in_other_clothes_is_the_same() -> None:
     assert checks.question_key("LoRA 는 무엇인가요 ?") == checks.question_key("lora는 무엇인가요?")
     assert checks.question_key("LoRA란?") != checks.question_key("QLoRA란?")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import math
 from contextlib import AbstractAsyncContextManager
@@ -96,9 +97,39 @@ def test_self_attention_of_both_sides() -> None:
     mask = values(decoder.stages[4])
     assert mask == [[float(column <= row) for column in range(5)] for row in range(5)]
     encoder = explained(attention="encoder")
-    assert encoder.rows == encoder.columns == [*encoder.columns]
+    words = ["i", "love", "machine", "learning", ".", "<eos>", "<pad>", "<pad>"]
+    assert encoder.rows == encoder.columns == words
     assert encoder.nexts == []
     assert [each["name"] for each in encoder.stages[0]["matrices"]] == ["query input"]
+
+
+@pytest.mark.parametrize(
+    ("attention", "titles"),
+    [
+        ("cross", {"en": "Encoder output and decoder input", "ko": "인코더 출력과 디코더 입력"}),
+        ("encoder", {"en": "Encoder layer's input", "ko": "인코더 층의 입력"}),
+        ("decoder", {"en": "Decoder layer's input", "ko": "디코더 층의 입력"}),
+    ],
+)
+def test_the_first_stage_is_named_by_what_goes_in(attention: str, titles: dict[str, str]) -> None:
+    for language, title in titles.items():
+        found = explained(attention=attention, language=language)
+        assert found.stages[0]["title"] == title
+
+
+@pytest.mark.parametrize(("longest", "shown"), [(6, 0), (7, 1), (60, 2)])
+def test_padding_takes_only_the_room_that_the_sentence_leaves(longest: int, shown: int) -> None:
+    made = untrained(SOURCE, TARGET)
+    made.model.load_state_dict(
+        (
+            shorter := Transformer(dataclasses.replace(made.model.shape, longest=longest))
+        ).state_dict()
+    )
+    found = explain(
+        dataclasses.replace(made, model=shorter.eval()),
+        Request(SOURCE, TARGET, "cross", None, None, 2, "en"),
+    )
+    assert found.columns.count("<pad>") == shown
 
 
 def test_a_pair_of_the_packaged_set_needs_no_target() -> None:
@@ -163,8 +194,8 @@ async def test_the_longest_pair_stays_readable(dure_home: Path) -> None:
     assert found["stages"][5]["matrices"][0]["cut"] is True
 
 
-def tiny() -> tuple[Transformer, Any]:
-    torch.manual_seed(3)
+def tiny(seed: int = 3) -> tuple[Transformer, Any]:
+    torch.manual_seed(seed)
     shape = Shape(source_words=9, target_words=7, pad=0, d_model=16, heads=2, hidden=16, layers=1)
     return Transformer(shape).eval(), torch.tensor([[4, 5, 6, 2]])
 
@@ -177,10 +208,19 @@ def test_a_beam_of_one_is_the_greedy_search() -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("penalty", [0.0, 1.0, 3.0])
-def test_a_wide_beam_finds_the_best_of_all_sentences(penalty: float) -> None:
-    """Three tokens may be written (4 to 6), and the end; all sentences up to 3 are tried."""
-    model, source = tiny()
+@pytest.mark.parametrize(
+    ("seed", "width", "penalty", "longest"),
+    [
+        *((3, 60, penalty, 4) for penalty in (0.0, 1.0, 3.0)),
+        # The best is longer than what is found first: a search that stops there misses it.
+        *((33, width, 3.0, 6) for width in (3, 4, 5)),
+    ],
+)
+def test_the_beam_finds_the_best_of_all_sentences(
+    seed: int, width: int, penalty: float, longest: int
+) -> None:
+    """Three tokens may be written (4 to 6), and the end; all sentences are tried."""
+    model, source = tiny(seed)
     memory = model.encode(source)
 
     def scored(ids: list[int], total: float) -> list[tuple[float, list[int]]]:
@@ -191,7 +231,7 @@ def test_a_wide_beam_finds_the_best_of_all_sentences(penalty: float) -> None:
         found = [(ended / ((5 + len(ids) + 1) / 6) ** penalty, ids)]
         for token in (4, 5, 6):
             longer = [*ids, token]
-            if len(longer) < 3:
+            if len(longer) < longest - 1:
                 found += scored(longer, total + float(logs[token]))
             else:
                 found.append(
@@ -200,8 +240,9 @@ def test_a_wide_beam_finds_the_best_of_all_sentences(penalty: float) -> None:
         return found
 
     best = max(scored([], 0.0))
-    assert beam(model, source, 60, penalty, 4)[0].ids == best[1]
-    assert beam(model, source, 60, penalty, 4)[0].score == pytest.approx(best[0], abs=1e-4)
+    found = beam(model, source, width, penalty, longest)[0]
+    assert found.ids == best[1]
+    assert found.score == pytest.approx(best[0], abs=1e-4)
 
 
 @torch.no_grad()

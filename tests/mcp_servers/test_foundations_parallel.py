@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from importlib.resources import files
 from pathlib import Path
 
@@ -64,6 +65,18 @@ def test_held_out_pairs_are_new_combinations_of_known_words() -> None:
     assert all(re.search("[가-힣]", pair.target) for pair in data.train + data.held_out)
 
 
+def test_what_nobody_says_is_not_in_the_packaged_set() -> None:
+    data = parallel.packaged()
+    pairs = data.train + data.held_out
+    for en, ko in pairs:
+        if "rice" in words_in(en):
+            assert {"eat", "eats", "ate", "eating"} & {*words_in(en)}, en
+            assert re.search("밥을 먹", ko)
+        if re.search(r"\b(?:love|like)[sd]?\b", en):
+            assert not re.search("radio|yesterday|tomorrow|last|will|now", en), en
+    assert [en for en, _ in pairs if "rice" in en] and [en for en, _ in pairs if "radio" in en]
+
+
 def written(path: Path, kind: str) -> Path:
     lines = {
         "tsv": [f"{en}\t{ko}" for en, ko in PAIRS],
@@ -88,6 +101,13 @@ def test_a_users_file_is_read_and_split(kind: str, tmp_path: Path) -> None:
     assert parallel.read(tmp_path / f"pairs.{kind}", seed=2).held_out != data.held_out
 
 
+def test_pairs_are_in_composed_form_with_single_spaces(tmp_path: Path) -> None:
+    rows = [f"two  words {n}\t{unicodedata.normalize('NFD', '두  낱말')} {n}" for n in range(30)]
+    (tmp_path / "p.tsv").write_text("\n".join(rows), encoding="utf-8")
+    data = parallel.read(tmp_path / "p.tsv", seed=1)
+    assert {*data.train, *data.held_out} == {(f"two words {n}", f"두 낱말 {n}") for n in range(30)}
+
+
 def test_bad_rows_are_left_out_and_numbered(tmp_path: Path) -> None:
     lines = [json.dumps({"en": en, "ko": ko}) for en, ko in PAIRS]
     lines[2] = "{"
@@ -102,7 +122,13 @@ def test_bad_rows_are_left_out_and_numbered(tmp_path: Path) -> None:
     ("name", "content", "words"),
     [
         ("p.tsv", b"one\tpair\n", "holds 1 different pairs"),
-        ("p.tsv", b"no second column\n" * 30, "line 1: this row has one column"),
+        ("p.tsv", b"no second column\n" * 30, "line 1: this row has no column 2"),
+        ("p.csv", b"en,id,ko\n" + b"one,1\n" * 30, "line 2: this row has no column 3"),
+        (
+            "p.tsv",
+            "\n".join(f"I\t나 {n}" for n in range(30)).encode(),
+            "All pairs of p.tsv translate one sentence",
+        ),
         ("p.tsv", b"", "holds 0"),
         ("p.csv", b"\x00\x01\x02", "binary"),
         ("p.json", b"[1, 2", "no JSON"),

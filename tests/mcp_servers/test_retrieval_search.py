@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from mcp_servers.errors import EngineError
 from mcp_servers.retrieval import embedding, searching, snapshot
+from mcp_servers.retrieval.analysis import Terms
 from mcp_servers.retrieval.files import Document, Page
 from mcp_servers.retrieval.filtering import Where
 from mcp_servers.retrieval.results import Found
@@ -185,6 +187,28 @@ def test_a_kept_snapshot_is_used_and_a_stale_or_damaged_one_is_not(
     assert kept.lexical.scores("서울")[0].tolist() == built.lexical.scores("서울")[0].tolist()
     (folders[0] / "passages.npy").write_bytes(b"damaged")
     assert snapshot.snapshot_of(store).ids.tolist() == built.ids.tolist()  # from the kept terms
+
+
+def test_a_search_keeps_the_terms_of_a_file_that_is_being_added(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "새 파일의 아직 저장되지 않은 글이다."
+    snapshot.analyse(store, [text])
+    shutil.rmtree(store.folder / "lexical", ignore_errors=True)
+    snapshot.snapshot_of(store)
+    analysed: list[str] = []
+
+    def counted(text: str) -> Terms:
+        analysed.append(text)
+        return Terms([], [])
+
+    monkeypatch.setattr(snapshot, "terms", counted)
+    snapshot.analyse(store, [text])
+    assert analysed == []
+    with store.writer_lock():
+        snapshot.refresh(store)  # the file never came: now its terms go
+    snapshot.analyse(store, [text])
+    assert analysed == [text]
 
 
 def test_an_index_of_one_language_refuses_a_question_in_another(
