@@ -43,7 +43,7 @@ class TestCommands:
     def test_an_agent_is_chosen_and_an_unknown_one_refused(self, dure: Dure) -> None:
         said = dure("chat", stdin="/agent regex\n/agent\n/agent dance\n/agent auto\n").stdout
         lines = said.splitlines()
-        assert lines[0].startswith("Answering: regex (choose from: auto, chat, rag, regex,")
+        assert lines[0].startswith("Answering: regex (choose from: auto, chat, rag, finetune,")
         assert lines[1] == lines[0]
         assert "no agent 'dance'" in lines[2]
         assert lines[3].startswith("Answering: auto")
