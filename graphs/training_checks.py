@@ -64,7 +64,7 @@ _ASKS_EN = re.compile(
     r"|^(is|are|was|were|do|does|did|can|could|has|have|should|will|name|explain|describe)\b",
     re.IGNORECASE,
 )
-_MARKUP = re.compile(r"[{}`<>\\#]")
+_MARKUP = re.compile(r"[{}`<>\\#]|__+")
 _STATEMENT_INSIDE = re.compile(r"[가-힣]다\.\s*\S")
 _OTHER_SCRIPTS = re.compile(r"[\u0400-\u04ff\u3040-\u30ff\u3400-\u9fff\u0600-\u06ff\u0e00-\u0e7f]")
 

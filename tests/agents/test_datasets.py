@@ -322,7 +322,7 @@ def test_interrupted_and_killed_it_goes_on_with_the_very_same_rows(small: Dure) 
     for n in range(3):
         (small.cwd / f"{NAMES[n]}.md").write_text(orchard(n), encoding="utf-8")
     assert small("call", "retrieval.add", f"paths={small.cwd}").returncode == 0
-    words = ["dataset", "make", "--kinds", "qa,reverse", "--name"]
+    words = ["dataset", "make", "--kinds", "reverse", "--name"]
     undisturbed = small(*words, "undisturbed", timeout=200)
     assert undisturbed.returncode == 0, undisturbed.stderr
 

@@ -35,6 +35,7 @@ def test_good_questions_pass(question: str, passage: str) -> None:
         ("LoRA가 무엇을 학습하는지?", KOREAN, "not_a_question"),
         ("LoRA는 무엇을 학습한다.}}`python` #가요?", KOREAN, "not_a_question"),
         ("LoRA는 행렬을 학습한다. 무엇을 학습하나요?", KOREAN, "not_a_question"),
+        ("LoRA trains ____ matrices. What kind?", ENGLISH, "not_a_question"),
         ("LoRA는 저랭크 행렬을 학습하나요?", KOREAN, "not_a_question"),  # yes or no teaches little
         ("LoRA trains matrices?", ENGLISH, "not_a_question"),
         ("이 글에서 설명하는 방법은 무엇인가요?", KOREAN, "not_standalone"),

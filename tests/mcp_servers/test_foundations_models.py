@@ -105,7 +105,7 @@ def learned(data: Path, **changed: Any) -> dict[str, Any]:
     folder = data.parent / "job"
     folder.mkdir()
     (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
-    (folder / "state.json").write_text("{}", encoding="utf-8")
+    (folder / "state.json").write_text('{"started": 0.0}', encoding="utf-8")
     return learning.learn(jobs.Worker(folder))
 
 

@@ -119,7 +119,7 @@ def numbers(tmp_path: Path) -> Path:
     return path
 
 
-SMALL = {"d_model": 32, "heads": 2, "hidden": 64, "layers": 1, "epochs": 40, "vocabulary": 100}
+SMALL = {"d_model": 32, "heads": 2, "hidden": 64, "layers": 1, "epochs": 80, "vocabulary": 100}
 
 
 @pytest.mark.slow

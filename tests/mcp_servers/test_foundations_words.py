@@ -50,7 +50,9 @@ def learned(files: list[Path], **changed: Any) -> dict[str, Any]:
     folder = home_of() / "jobs" / f"words-{time.monotonic_ns()}"
     folder.mkdir(parents=True)
     (folder / "spec.json").write_text(json.dumps(spec.checked()), encoding="utf-8")
-    (folder / "state.json").write_text(json.dumps({"job": folder.name}), encoding="utf-8")
+    (folder / "state.json").write_text(
+        json.dumps({"job": folder.name, "started": 0.0}), encoding="utf-8"
+    )
     return word_learning.learn(jobs.Worker(folder))
 
 
