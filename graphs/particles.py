@@ -21,7 +21,7 @@ def without_companion(word: str) -> str:
         return word
     for particle, fits in (("이랑", True), ("랑", False), ("과", True), ("와", False)):
         noun = word.removesuffix(particle)
-        if noun == word or not noun or _closed(noun) not in (fits, None):
+        if noun == word or not noun or is_closed(noun) not in (fits, None):
             continue
         if particle != "이랑" or not _IN_I.fullmatch(f"{noun}이"):
             return noun
@@ -38,12 +38,12 @@ def bare_noun(word: str, subject: bool) -> str:
     for particles in pairs:
         for particle, fits in zip(particles, (True, False), strict=True):
             noun = word.removesuffix(particle)
-            if noun and noun != word and _closed(noun) is fits and not _IN_I.fullmatch(word):
+            if noun and noun != word and is_closed(noun) is fits and not _IN_I.fullmatch(word):
                 return noun
     return word
 
 
-def _closed(noun: str) -> bool | None:
+def is_closed(noun: str) -> bool | None:
     """Whether a word ends in a final consonant; None where it is not Hangul."""
     code = ord(noun[-1])
     return (code - 0xAC00) % 28 > 0 if 0xAC00 <= code <= 0xD7A3 else None

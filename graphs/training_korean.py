@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from graphs.particles import is_closed
+
 _TOPIC = re.compile(
     r"(?P<name>(?:[^,:()]|\([^()]*\)){1,60}?"
     r"(?:[^\s,.:하되이있없치주리키지오가나보르우으것에높많같좋깊받작크적서]|(?<=[A-Z])[A-Za-z]"
@@ -100,9 +102,9 @@ def asked_for(name: re.Match[str]) -> str:
 
 def with_topic_marker(noun: str) -> str:
     """A noun with 은 after a final consonant, else 는."""
-    last = noun[-1]
-    syllable = "가" <= last <= "힣"
-    closed = (ord(last) - 0xAC00) % 28 != 0 if syllable else last in _READ_CLOSED
+    closed = is_closed(noun)
+    if closed is None:
+        closed = noun[-1] in _READ_CLOSED
     return noun + ("은" if closed else "는")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 _STARTED = 22 - 3  # starttime in what `_stat` answers
@@ -34,6 +35,14 @@ def write_atomically(path: Path, text: str) -> None:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """A second name for the same bytes where the disk allows it, else a copy; for `copytree`."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def process_exists(pid: int, started: str = "") -> bool:

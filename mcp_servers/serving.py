@@ -9,11 +9,13 @@ The SDK's own FastMCP was chosen over the `fastmcp` package because a light serv
 
 from __future__ import annotations
 
+import base64
 import functools
 import inspect
+import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -21,7 +23,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 from mcp.server.fastmcp import Context, FastMCP
-from mcp.types import ToolAnnotations
+from mcp.types import CallToolResult, ImageContent, TextContent, ToolAnnotations
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 _MARK = "__dure_tool__"
@@ -86,6 +88,18 @@ def _in_worker_thread(function: Callable[..., Any]) -> Callable[..., Awaitable[A
 def report(context: Context[Any, Any, Any], done: float, total: float, message: str) -> None:
     """Send progress from inside a tool (which runs in a worker thread) to the client."""
     anyio.from_thread.run(context.report_progress, done, total, message)
+
+
+def with_picture(result: Mapping[str, Any], png: bytes) -> CallToolResult:
+    """A structured result, as text too for clients that read no structure, and its picture."""
+    image = base64.b64encode(png).decode("ascii")
+    return CallToolResult(
+        content=[
+            TextContent(type="text", text=json.dumps(result, ensure_ascii=False)),
+            ImageContent(type="image", data=image, mimeType="image/png"),
+        ],
+        structuredContent=dict(result),
+    )
 
 
 def run(engine: Engine) -> None:

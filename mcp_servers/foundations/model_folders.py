@@ -37,6 +37,19 @@ def names(kind: Kind) -> list[str]:
     )
 
 
+def config_of(kind: Kind, name: str, absent: str, how_to_train: str) -> Path:
+    """A trained model's `config.json`; its folder holds the rest.
+
+    Raises `EngineError` that says what is `absent`, which others there are and how to train it.
+    """
+    config = folder_of(kind, name) / "config.json"
+    if not config.exists():
+        known = ", ".join(names(kind))
+        others = f" Trained are: {known}." if known else ""
+        raise EngineError(f"{absent}.{others} {how_to_train}")
+    return config
+
+
 def listing() -> list[Model]:
     """Every trained model with what its `config.json` says of it; no vocabulary, no samples."""
     found: list[Model] = []

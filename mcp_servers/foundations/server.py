@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from typing import Annotated, Any, Literal
 
 from mcp.server.fastmcp import Context
-from mcp.types import CallToolResult, ImageContent, TextContent
+from mcp.types import CallToolResult
 from pydantic import Field
 
 from mcp_servers import jobs, pictures
@@ -27,7 +25,7 @@ from mcp_servers.foundations.results import (
 from mcp_servers.foundations.settings import TranslatorSettings, WordKind, WordSettings
 from mcp_servers.foundations.stages import Language, Which
 from mcp_servers.roots import allowed_path
-from mcp_servers.serving import Engine, run, tool
+from mcp_servers.serving import Engine, run, tool, with_picture
 
 DEFAULT_TRANSLATOR, DEFAULT_WORDS = "en-ko", "words"
 
@@ -146,7 +144,7 @@ def explain_attention(
         "markdown": stages.markdown(found.stages, found.predictions, found.heading, language),
         "notes": [] if trained else [stages.words_of(language).untrained],
     }
-    return _with_picture(dict(result), png)
+    return with_picture(result, png)
 
 
 @tool("Train word vectors", read_only=False)
@@ -246,7 +244,7 @@ def plot_words(
         "picture": str(pictures.save(png, "words")),
         "notes": notes,
     }
-    return _with_picture(dict(result), png)
+    return with_picture(result, png)
 
 
 @tool("List trained models")
@@ -289,18 +287,6 @@ def _must_be_free(kind: model_folders.Kind, name: str, replace: bool) -> None:
             f"{name!r} is trained already. Use it, pass another name, or pass replace=true to "
             "train it again."
         )
-
-
-def _with_picture(result: dict[str, Any], png: bytes) -> CallToolResult:
-    """The structured result, as text too, and the picture beside it."""
-    image = base64.b64encode(png).decode("ascii")
-    return CallToolResult(
-        content=[
-            TextContent(type="text", text=json.dumps(result, ensure_ascii=False)),
-            ImageContent(type="image", data=image, mimeType="image/png"),
-        ],
-        structuredContent=result,
-    )
 
 
 ENGINE = Engine(

@@ -16,7 +16,7 @@ from typing import Any
 
 from mcp_servers.errors import EngineError
 from mcp_servers.foundations import search
-from mcp_servers.foundations.model_folders import folder_of, names, published
+from mcp_servers.foundations.model_folders import config_of, folder_of, published
 from mcp_servers.foundations.results import Candidate, Method, Translation
 from mcp_servers.foundations.transformer import Shape, Transformer
 from mcp_servers.foundations.vocabulary import Vocabulary, words_in
@@ -114,13 +114,8 @@ def checked_sentence(sentence: str, name: str) -> str:
 
 def load(name: str) -> Translator:
     """A trained translator by name. Raises `EngineError` that says how to train one."""
-    folder = folder_of("translators", name)
-    config = folder / "config.json"
-    if not config.exists():
-        known = ", ".join(names("translators"))
-        others = f" Trained are: {known}." if known else ""
-        raise EngineError(f"No translator {name!r} is trained.{others} {HOW_TO_TRAIN}")
-    return _loaded(str(folder), config.stat().st_mtime_ns)
+    config = config_of("translators", name, f"No translator {name!r} is trained", HOW_TO_TRAIN)
+    return _loaded(str(config.parent), config.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=2)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_servers.errors import EngineError
 from mcp_servers.foundations.corpus import words_of
-from mcp_servers.foundations.model_folders import folder_of, names, published
+from mcp_servers.foundations.model_folders import config_of, folder_of, published
 from mcp_servers.foundations.results import Analogy, Nearest, Neighbour
 
 if TYPE_CHECKING:
@@ -182,13 +182,8 @@ def _neighbours(model: WordVectors, vector: Array, n: int, but: set[str]) -> lis
 
 def load(name: str) -> WordVectors:
     """Word vectors by name. Raises `EngineError` that says how to train them."""
-    folder = folder_of("words", name)
-    config = folder / "config.json"
-    if not config.exists():
-        known = ", ".join(names("words"))
-        others = f" Trained are: {known}." if known else ""
-        raise EngineError(f"There are no word vectors {name!r}.{others} {HOW_TO_TRAIN}")
-    return _loaded(str(folder), config.stat().st_mtime_ns)
+    config = config_of("words", name, f"There are no word vectors {name!r}", HOW_TO_TRAIN)
+    return _loaded(str(config.parent), config.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=4)

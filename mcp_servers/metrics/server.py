@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from typing import Annotated, Literal
 
-from mcp.types import CallToolResult, ImageContent, TextContent
+from mcp.types import CallToolResult
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from mcp_servers import pictures
 from mcp_servers.metrics import answers, labels, picture, summaries, translation
 from mcp_servers.metrics import ngrams as ngram_counts
-from mcp_servers.serving import Engine, run, tool
+from mcp_servers.serving import Engine, run, tool, with_picture
 
 Labels = list[str | int | float | bool]
 TrueLabels = Annotated[Labels, Field(description="True labels")]
@@ -73,14 +71,7 @@ def confusion_matrix(
         "table": labels.markdown_table(names, matrix, corner),
         "picture": str(pictures.save(png, "confusion")),
     }
-    image = base64.b64encode(png).decode("ascii")
-    return CallToolResult(
-        content=[
-            TextContent(type="text", text=json.dumps(result, ensure_ascii=False)),
-            ImageContent(type="image", data=image, mimeType="image/png"),
-        ],
-        structuredContent=dict(result),
-    )
+    return with_picture(result, png)
 
 
 @tool("BLEU of a sentence")

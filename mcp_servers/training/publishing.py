@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import shutil
 import statistics
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp_servers.errors import EngineError
-from mcp_servers.home import dure_home, write_atomically
+from mcp_servers.home import dure_home, link_or_copy, write_atomically
 from mcp_servers.training.bases import Base, passport
 from mcp_servers.training.dataset import Examples, changed, told
 from mcp_servers.training.methods import Trainable, is_adapter
@@ -103,7 +102,7 @@ def finish(
     write_atomically(own / "run.json", json.dumps(said, ensure_ascii=False, indent=1))
     target = place(kind, spec["name"])
     with appearing(target, folder.name) as aside:
-        shutil.copytree(own, aside, copy_function=_linked, dirs_exist_ok=True)
+        shutil.copytree(own, aside, copy_function=link_or_copy, dirs_exist_ok=True)
         if kind == "adapter" and (reason := _to_gguf(aside, base, settings)):
             notes.append(f"no GGUF: {reason}")
     gguf = target / "adapter.gguf"
@@ -138,14 +137,6 @@ def _figures(folder: Path, trainer: Any, trainable: Trainable) -> dict[str, Any]
         "tokens_per_second": round(statistics.mean(speeds), 1) if speeds else None,
         "seconds": lines[-1]["seconds"] if lines else None,
     }
-
-
-def _linked(source: str, target: str) -> None:
-    """A second name for the same bytes where the disk allows it, else a copy."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
 
 
 def _to_gguf(folder: Path, base: Base, settings: Settings) -> str | None:

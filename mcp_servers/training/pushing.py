@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from mcp_servers import jobs, weights
 from mcp_servers.errors import EngineError
-from mcp_servers.home import write_atomically
+from mcp_servers.home import link_or_copy, write_atomically
 
 # Where a published folder says what it was made from: which may be a path of this machine.
 _BASE_KEYS = ("base_model_name_or_path", "tokenizer_name_or_path", "_name_or_path", "name_or_path")
@@ -35,7 +34,7 @@ def shareable(result: Path, copy: Path, base: str) -> Path:
     `base` is what the run calls its base. The weights are the same bytes under a second name.
     """
     shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(result, copy, copy_function=_linked)
+    shutil.copytree(result, copy, copy_function=link_or_copy)
     known = weights.WEIGHTS[base].hub if base in weights.WEIGHTS else _plain(base)
     folders = set()
     for path in copy.rglob("*.json"):
@@ -64,13 +63,6 @@ def shareable(result: Path, copy: Path, base: str) -> Path:
 def _plain(name: str) -> str:
     """A name as it is, a path without the folders above it."""
     return Path(name).name if Path(name).is_absolute() else name
-
-
-def _linked(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
 
 
 def push(worker: jobs.Worker) -> dict[str, Any]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from mcp.server.fastmcp import Context
-from mcp.types import CallToolResult, ImageContent, TextContent
+from mcp.types import CallToolResult
 from pydantic import Field
 
-from mcp_servers.serving import Engine, run, tool
+from mcp_servers.serving import Engine, run, tool, with_picture
 from mcp_servers.training import bases, comparing, curves, inspection, pushing, starting
 from mcp_servers.training import data as data_names
 from mcp_servers.training import runs as states
@@ -128,7 +125,7 @@ def logs(
 @tool("Curve of a run")
 def curve(run: Run = None) -> Annotated[CallToolResult, Curve]:
     """The loss of a run over its steps, as a picture and in characters."""
-    return _with_picture(*curves.curve(run))
+    return with_picture(*curves.curve(run))
 
 
 @tool("Pause a run", read_only=False)
@@ -154,7 +151,7 @@ def compare(
     runs: Annotated[list[str], Field(description="Two or more names or ids")],
 ) -> Annotated[CallToolResult, Comparison]:
     """Several runs side by side: losses, speed, the settings that differ, one picture."""
-    return _with_picture(*comparing.compare(runs))
+    return with_picture(*comparing.compare(runs))
 
 
 @tool("Evaluate a run", read_only=False)
@@ -226,17 +223,6 @@ def push(
     """Upload an adapter or a model to a model hub. Only when the user asks for it by name."""
     pushing.check(repo)
     return starting.follow_up("push", run, {"repo": repo, "private": private})
-
-
-def _with_picture(result: Mapping[str, Any], png: bytes) -> CallToolResult:
-    image = base64.b64encode(png).decode("ascii")
-    return CallToolResult(
-        content=[
-            TextContent(type="text", text=json.dumps(result, ensure_ascii=False)),
-            ImageContent(type="image", data=image, mimeType="image/png"),
-        ],
-        structuredContent=dict(result),
-    )
 
 
 ENGINE = Engine(
