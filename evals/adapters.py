@@ -9,16 +9,13 @@ rounds what it multiplies to 8 bits.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from agents.settings import load_settings
 from evals.collections import DATA
+from evals.homes import own_home
 
 _QUESTIONS = DATA / "finetune"
 _STEPS = 40
@@ -29,7 +26,7 @@ _TARGET = 0.9
 def main(model: str, limit: int | None) -> bool:
     """How many greedy answers are the same; True if at least 18 of 20 on the same weights."""
     wanted = limit or 20
-    with _home():
+    with own_home(models=True) as home:
         base, folder = _trained(model)
         rows = [
             row
@@ -43,29 +40,11 @@ def main(model: str, limit: int | None) -> bool:
         print(f"adapters, {model}: training changed {changed} of {len(questions)} answers")
         from mcp_servers.training.gguf_models import convert_model
 
-        same = Path(tempfile.mkdtemp(dir=os.environ["DURE_HOME"])) / "base-f32.gguf"
+        same = home / "base-f32.gguf"
         convert_model(Path(base.folder), same, "f32", base)
         alike = _compare("the same weights, f32", meant, _by_llama(same, folder, questions))
         _compare(f"its own file, {base.gguf.name}", meant, _by_llama(base.gguf, folder, questions))
     return alike >= _TARGET * len(questions)
-
-
-@contextmanager
-def _home() -> Iterator[None]:
-    """A Dure folder of its own, with the models of the user's linked in."""
-    models = load_settings().home / "models"
-    models.mkdir(exist_ok=True)
-    before = os.environ.get("DURE_HOME")
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "models").symlink_to(models)
-        os.environ["DURE_HOME"] = folder
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["DURE_HOME"]
-            else:
-                os.environ["DURE_HOME"] = before
 
 
 def _trained(model: str) -> tuple[Any, Path]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import resource
-import tempfile
 import time
 from pathlib import Path
 
 from evals.collections import DATA
+from evals.homes import own_home
 from mcp_servers import jobs
 from mcp_servers.retrieval import embedding
 from mcp_servers.retrieval.chunking import chunk_spans
@@ -67,23 +67,15 @@ def _raw(texts: list[str]) -> tuple[float, float]:
 
 def _job(book: Path) -> tuple[float, float]:
     """The same for one indexing job, in a Dure folder that is empty and goes afterwards."""
-    kept = os.environ.get("DURE_HOME")
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["DURE_HOME"] = home
-        try:
-            spec = {"index": "default", "files": [str(book)], "skipped": []}
-            began = time.perf_counter()
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            job = jobs.start("index", "mcp_servers.retrieval.indexing", spec)
-            os.waitpid(job["pid"], 0)
-            seconds = time.perf_counter() - began
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            state = jobs.state(job["job"])
-        finally:
-            if kept is None:
-                del os.environ["DURE_HOME"]
-            else:
-                os.environ["DURE_HOME"] = kept
+    with own_home():
+        spec = {"index": "default", "files": [str(book)], "skipped": []}
+        began = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        job = jobs.start("index", "mcp_servers.retrieval.indexing", spec)
+        os.waitpid(job["pid"], 0)
+        seconds = time.perf_counter() - began
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        state = jobs.state(job["job"])
     if state["status"] != "done":
         raise RuntimeError(f"the job {state['status']}: {state['error']}")
     user, system = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime

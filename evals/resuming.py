@@ -14,7 +14,7 @@ import signal
 import time
 from pathlib import Path
 
-from evals.training_runs import data, ended, own_home, result, start
+from evals.training_runs import data, ended, result, runs_home, start
 from mcp_servers import jobs
 from mcp_servers.training import runs, starting
 from mcp_servers.training.results import RunState
@@ -32,7 +32,7 @@ def main(model: str, limit: int | None) -> bool:
     alike = killed = 0
     kills = limit or 10
     settings = {"max_steps": _STEPS, "batch_size": 2, "save_steps": 4, "logging_steps": 1}
-    with own_home():
+    with runs_home():
         began = time.monotonic()
         undisturbed = start(files, **settings)
         wanted = result(undisturbed)

@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from evals.training_runs import BASE, data, own_home, result, start
+from evals.training_runs import BASE, data, result, runs_home, start
 from mcp_servers.training import runs, starting
 
 _MINUTES = 10.0
@@ -62,7 +62,7 @@ def main(model: str, limit: int | None) -> bool:
     files = data()
     if not files:
         return False
-    with own_home():
+    with runs_home():
         learnt = _learning(files, limit)
         quick = _speeds(files)
     return learnt and quick

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from evals.collections import DATA
-from mcp_servers.home import dure_home
+from evals.homes import own_home
 from mcp_servers.training import runs, starting
 from mcp_servers.training.results import RunState
 
@@ -29,22 +27,13 @@ def data() -> list[str]:
 
 
 @contextlib.contextmanager
-def own_home() -> Iterator[Path]:
-    """An empty Dure folder with the user's models in it, the base dequantised; gone afterwards."""
+def runs_home() -> Iterator[None]:
+    """A Dure folder of its own with the user's models in it, the base dequantised."""
     from mcp_servers.training import bases
 
     bases.resolve(BASE)
-    models, kept = dure_home() / "models", os.environ.get("DURE_HOME")
-    with tempfile.TemporaryDirectory() as home:
-        (Path(home) / "models").symlink_to(models)
-        os.environ["DURE_HOME"] = home
-        try:
-            yield Path(home)
-        finally:
-            if kept is None:
-                del os.environ["DURE_HOME"]
-            else:
-                os.environ["DURE_HOME"] = kept
+    with own_home(models=True):
+        yield
 
 
 def start(files: list[str], **settings: Any) -> RunState:

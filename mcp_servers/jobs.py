@@ -62,30 +62,39 @@ class Paused(Exception):
 
 def start(kind: str, module: str, spec: dict[str, Any]) -> JobState:
     """Start `python -m module FOLDER` detached and answer at once with its first state."""
+    folder = create(kind, spec)
+    state = _read(folder)
+    pid = _spawn(folder, module, state)
+    _tell_pid(folder, pid)
+    return {**state, "pid": pid}
+
+
+def create(kind: str, spec: dict[str, Any]) -> Path:
+    """A new job's folder: what is asked, and its first state; no process works in it yet."""
     job = f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
     folder = _folder(job)
     folder.mkdir(parents=True)
     write_atomically(folder / "spec.json", json.dumps(spec, ensure_ascii=False, indent=1))
     now = time.time()
-    state: JobState = {
-        "job": job,
-        "kind": kind,
-        "status": "running",
-        "done": 0,
-        "total": 0,
-        "message": "starting",
-        "result": None,
-        "error": None,
-        "pid": 0,
-        "started": now,
-        "updated": now,
-        "resumed": now,
-        "earlier": 0.0,
-    }
-    _write(folder, state)
-    pid = _spawn(folder, module, state)
-    _tell_pid(folder, pid)
-    return {**state, "pid": pid}
+    _write(
+        folder,
+        {
+            "job": job,
+            "kind": kind,
+            "status": "running",
+            "done": 0,
+            "total": 0,
+            "message": "starting",
+            "result": None,
+            "error": None,
+            "pid": 0,
+            "started": now,
+            "updated": now,
+            "resumed": now,
+            "earlier": 0.0,
+        },
+    )
+    return folder
 
 
 def resume(job: str, module: str) -> JobState:

@@ -151,10 +151,7 @@ def fit(folder: Path, settings: Settings, worker: jobs.Worker | None) -> dict[st
     progress.tell("loading the weights")
     model = methods.load_model(base, settings, examples.labels)
     trainable = methods.attach(model, settings, base)
-    build = {"dpo": trainers.dpo}.get(settings.method, trainers.sft)
-    if settings.task_type == "SEQ_CLS":
-        build = trainers.classifier
-    trainer = build(
+    trainer = trainers.build(
         trainable,
         tokenizer,
         settings,

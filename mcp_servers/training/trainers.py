@@ -134,7 +134,7 @@ def _steps(value: float) -> float | int:
     return value if value < 1 else int(value)
 
 
-def sft(
+def build(
     trainable: Trainable,
     tokenizer: Any,
     settings: Settings,
@@ -143,89 +143,18 @@ def sft(
     held_out: Sequence[Any],
     callbacks: list[Any],
 ) -> Any:
-    """trl's SFTTrainer over token ids that are there already (chapter 10.11)."""
-    from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
-
-    score_counted_tokens_alone()
-    config = SFTConfig(
-        **arguments(settings, folder, bool(held_out)),
-        max_length=settings.max_length,
-        packing=settings.packing,
-        eval_packing=False,
-    )
-    return _built(SFTTrainer, config, trainable, tokenizer, train, held_out, callbacks)
-
-
-def dpo(
-    trainable: Trainable,
-    tokenizer: Any,
-    settings: Settings,
-    folder: Path,
-    train: Sequence[Any],
-    held_out: Sequence[Any],
-    callbacks: list[Any],
-) -> Any:
-    """trl's DPOTrainer over chosen and rejected answers; the base itself is the reference."""
-    from trl import DPOConfig, DPOTrainer  # type: ignore[attr-defined]
-
-    config = DPOConfig(
-        **arguments(settings, folder, bool(held_out)),
-        max_length=settings.max_length,
-        beta=settings.beta,
-    )
-    peft = {"peft_config": trainable.config}
-    return _built(DPOTrainer, config, trainable, tokenizer, train, held_out, callbacks, **peft)
-
-
-def classifier(
-    trainable: Trainable,
-    tokenizer: Any,
-    settings: Settings,
-    folder: Path,
-    train: Sequence[Any],
-    held_out: Sequence[Any],
-    callbacks: list[Any],
-) -> Any:
-    """transformers' Trainer over labelled texts (task type SEQ_CLS); logs accuracy."""
-    from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
-
-    def accuracy(prediction: Any) -> dict[str, float]:
-        logits = prediction.predictions
-        logits = logits[0] if isinstance(logits, tuple) else logits
-        return {"accuracy": float((logits.argmax(-1) == prediction.label_ids).mean())}
-
-    trainable.model.config.pad_token_id = tokenizer.pad_token_id
-    config = TrainingArguments(
-        **arguments(settings, folder, bool(held_out)),
-        include_num_input_tokens_seen="non_padding",
-    )
-    return _built(
-        Trainer,
-        config,
-        trainable,
-        tokenizer,
-        train,
-        held_out,
-        callbacks,
-        data_collator=DataCollatorWithPadding(tokenizer),
-        compute_metrics=accuracy,
-    )
-
-
-def _built(
-    kind: type[Any],
-    config: Any,
-    trainable: Trainable,
-    tokenizer: Any,
-    train: Sequence[Any],
-    held_out: Sequence[Any],
-    callbacks: list[Any],
-    **more: Any,
-) -> Any:
-    """A trainer of this kind whose checkpoints are whole."""
+    """The trainer that a run's method and task ask for; its checkpoints are whole."""
     from datasets import Dataset
 
-    class Whole(WholeCheckpoints, kind):  # type: ignore[misc]
+    common = arguments(settings, folder, bool(held_out))
+    if settings.task_type == "SEQ_CLS":
+        kind, config, more = _classifier(common, tokenizer)
+    elif settings.method == "dpo":
+        kind, config, more = _dpo(common, settings, trainable)
+    else:
+        kind, config, more = _sft(common, settings)
+
+    class Whole(WholeCheckpoints, kind):  # type: ignore[misc,valid-type]
         pass
 
     return Whole(
@@ -237,6 +166,43 @@ def _built(
         callbacks=callbacks,
         **more,
     )
+
+
+_Recipe = tuple[type[Any], Any, dict[str, Any]]
+"""A trainer's class, its arguments, and what only this one takes."""
+
+
+def _sft(common: dict[str, Any], settings: Settings) -> _Recipe:
+    """trl's SFTTrainer over token ids that are there already (chapter 10.11)."""
+    from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
+
+    score_counted_tokens_alone()
+    config = SFTConfig(
+        **common, max_length=settings.max_length, packing=settings.packing, eval_packing=False
+    )
+    return SFTTrainer, config, {}
+
+
+def _dpo(common: dict[str, Any], settings: Settings, trainable: Trainable) -> _Recipe:
+    """trl's DPOTrainer over chosen and rejected answers; the base itself is the reference."""
+    from trl import DPOConfig, DPOTrainer  # type: ignore[attr-defined]
+
+    config = DPOConfig(**common, max_length=settings.max_length, beta=settings.beta)
+    return DPOTrainer, config, {"peft_config": trainable.config}
+
+
+def _classifier(common: dict[str, Any], tokenizer: Any) -> _Recipe:
+    """transformers' Trainer over labelled texts (task type SEQ_CLS); logs accuracy."""
+    from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
+
+    def accuracy(prediction: Any) -> dict[str, float]:
+        logits = prediction.predictions
+        logits = logits[0] if isinstance(logits, tuple) else logits
+        return {"accuracy": float((logits.argmax(-1) == prediction.label_ids).mean())}
+
+    config = TrainingArguments(**common, include_num_input_tokens_seen="non_padding")
+    collator = DataCollatorWithPadding(tokenizer)
+    return Trainer, config, {"data_collator": collator, "compute_metrics": accuracy}
 
 
 def steps_of(rows: int, settings: Settings) -> int:

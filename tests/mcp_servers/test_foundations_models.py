@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -102,11 +101,7 @@ def learned(data: Path, **changed: Any) -> dict[str, Any]:
             **{"dropout": 0.0, "vocabulary": 40, "longest": 12, **changed},
         }
     ).checked()
-    folder = data.parent / "job"
-    folder.mkdir()
-    (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
-    (folder / "state.json").write_text('{"started": 0.0}', encoding="utf-8")
-    return learning.learn(jobs.Worker(folder))
+    return learning.learn(jobs.Worker(jobs.create("translator", spec)))
 
 
 def test_references_are_the_sentences_as_written_and_an_abandoned_run_is_forgotten(

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +46,7 @@ def learned(files: list[Path], **changed: Any) -> dict[str, Any]:
         "seed": 1,
     }
     spec = WordSettings(**{**settings, **changed, "files": [str(path) for path in files]})
-    folder = home_of() / "jobs" / f"words-{time.monotonic_ns()}"
-    folder.mkdir(parents=True)
-    (folder / "spec.json").write_text(json.dumps(spec.checked()), encoding="utf-8")
-    (folder / "state.json").write_text(
-        json.dumps({"job": folder.name, "started": 0.0}), encoding="utf-8"
-    )
-    return word_learning.learn(jobs.Worker(folder))
+    return word_learning.learn(jobs.Worker(jobs.create("words", spec.checked())))
 
 
 @pytest.fixture

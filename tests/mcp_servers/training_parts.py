@@ -7,8 +7,6 @@ byte-level tokenizer, trained here on a few words. Nothing of it is a stand-in b
 from __future__ import annotations
 
 import json
-import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -92,27 +90,8 @@ def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
 def prepared(data: Path, base: Path, method: str = "lora", **settings: Any) -> Path:
     """A run's folder as `train` makes it, without its process: for a job run in this one."""
     name = runs.new_name(None, [str(data)])
-    job = f"train-test-{name}"
-    folder = Path(os.environ["DURE_HOME"]) / "jobs" / job
-    folder.mkdir(parents=True)
     spec = {"name": name, "base": str(base), "method": method, "data": [str(data)]}
-    now = time.time()
-    state = {
-        "job": job,
-        "kind": "train",
-        "status": "running",
-        "done": 0,
-        "total": 0,
-        "message": "starting",
-        "result": None,
-        "error": None,
-        "pid": 0,
-        "started": now,
-        "updated": now,
-    }
-    (folder / "spec.json").write_text(json.dumps({**spec, "weights": None, "settings": settings}))
-    (folder / "state.json").write_text(json.dumps(state))
-    return folder
+    return jobs.create("train", {**spec, "weights": None, "settings": settings})
 
 
 def run_here(data: Path, base: Path, method: str = "lora", **settings: Any) -> tuple[Path, Any]:
