@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -69,60 +65,3 @@ def listing() -> list[Model]:
         }
         found.append({"name": name, "kind": "words", "folder": str(folder), "about": about})
     return found
-
-
-@contextlib.contextmanager
-def published(folder: Path) -> Iterator[Path]:
-    """A folder aside to write into, which then takes the model's name.
-
-    The old model is only renamed until the new one is in its place, and comes back where that
-    fails; for the moment between two renames a reader finds neither.
-    """
-    _sweep(folder)
-    aside, old = _aside(folder, "new"), _aside(folder, "old")
-    aside.mkdir(parents=True)
-    try:
-        yield aside
-        if folder.exists():
-            folder.rename(old)
-        try:
-            aside.rename(folder)
-        except OSError:
-            if old.exists():
-                old.rename(folder)
-            raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def remove(folder: Path) -> None:
-    """Take a model away by one rename, then delete its files, and what killed processes left."""
-    _sweep(folder)
-    gone = _aside(folder, "old")
-    if folder.exists():
-        folder.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
-
-
-def _aside(folder: Path, what: str) -> Path:
-    return folder.with_name(f".{folder.name}.{os.getpid()}.{what}")
-
-
-def _sweep(folder: Path) -> None:
-    """Delete what processes that are no more left beside a model."""
-    for left in folder.parent.glob(f".{folder.name}.*.*"):
-        owner = left.name.split(".")[2]
-        if owner.isdecimal() and (int(owner) == os.getpid() or not _alive(int(owner))):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True

@@ -8,7 +8,7 @@ from mcp.server.fastmcp import Context
 from mcp.types import CallToolResult
 from pydantic import Field
 
-from mcp_servers import jobs, pictures
+from mcp_servers import folders, jobs, pictures
 from mcp_servers.errors import EngineError
 from mcp_servers.foundations import checkpoints, model_folders
 from mcp_servers.foundations.results import (
@@ -265,7 +265,7 @@ def delete_model(
     if not there and not begun:
         known = ", ".join(model_folders.names(where)) or "none"
         raise EngineError(f"There is no {kind} {name!r}. There are: {known}.")
-    model_folders.remove(model_folders.folder_of(where, name))
+    folders.remove(model_folders.folder_of(where, name))
     return {"removed": name, "kind": kind}
 
 

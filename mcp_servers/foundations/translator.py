@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from mcp_servers.errors import EngineError
+from mcp_servers.folders import replaced
 from mcp_servers.foundations import search
-from mcp_servers.foundations.model_folders import config_of, folder_of, published
+from mcp_servers.foundations.model_folders import config_of, folder_of
 from mcp_servers.foundations.results import Candidate, Method, Translation
 from mcp_servers.foundations.transformer import Shape, Transformer
 from mcp_servers.foundations.vocabulary import Vocabulary, words_in
@@ -141,7 +142,7 @@ def save(translator: Translator) -> Path:
 
     folder = folder_of("translators", translator.name)
     config = {**translator.config, "shape": dataclasses.asdict(translator.model.shape)}
-    with published(folder) as aside:
+    with replaced(folder) as aside:
         save_file(translator.model.state_dict(), aside / "model.safetensors")
         translator.source.save(aside / "source.json")
         translator.target.save(aside / "target.json")

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcp_servers.errors import EngineError
+from mcp_servers.folders import replaced
 from mcp_servers.foundations.corpus import words_of
-from mcp_servers.foundations.model_folders import config_of, folder_of, published
+from mcp_servers.foundations.model_folders import config_of, folder_of
 from mcp_servers.foundations.results import Analogy, Nearest, Neighbour
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ def save(name: str, trained: Any, settings: dict[str, Any]) -> Path:
             "buckets": trained.bucket,
         }
     folder = folder_of("words", name)
-    with published(folder) as aside:
+    with replaced(folder) as aside:
         save_file(held, aside / "vectors.safetensors")
         (aside / "config.json").write_text(json.dumps(config, ensure_ascii=False), encoding="utf-8")
     return folder

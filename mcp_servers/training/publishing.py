@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mcp_servers import folders
 from mcp_servers.errors import EngineError
 from mcp_servers.home import dure_home, link_or_copy, write_atomically
 from mcp_servers.training.bases import Base, passport
@@ -33,19 +34,8 @@ def appearing(target: Path, run: str) -> Iterator[Path]:
     """
     if target.exists() and _owner(target) != run:
         raise EngineError(f"{target} exists. Rename it, and resume the run.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside, before = (target.with_name(f".{target.name}.{what}.tmp") for what in ("new", "old"))
-    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
-    shutil.rmtree(before, ignore_errors=True)
-    aside.mkdir()
-    try:
+    with folders.replaced(target) as aside:
         yield aside
-        if target.exists():
-            target.rename(before)  # killed while it deletes, half a target would be nobody's
-        aside.rename(target)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-        shutil.rmtree(before, ignore_errors=True)
 
 
 def _owner(target: Path) -> str:

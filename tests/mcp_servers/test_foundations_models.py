@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mcp_servers import jobs
+from mcp_servers import folders, jobs
 from mcp_servers.errors import EngineError
 from mcp_servers.foundations import checkpoints, learning, model_folders, server
 from mcp_servers.foundations.settings import TranslatorSettings
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("dure_home")
 
 def published(name: str, said: str) -> Path:
     folder = model_folders.folder_of("translators", name)
-    with model_folders.published(folder) as aside:
+    with folders.replaced(folder) as aside:
         (aside / "config.json").write_text(said, encoding="utf-8")
     return folder
 
@@ -36,7 +36,7 @@ def test_the_old_model_stays_where_the_new_one_cannot_be_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = published("a", "old")
-    with pytest.raises(ValueError, match="no room"), model_folders.published(folder):
+    with pytest.raises(ValueError, match="no room"), folders.replaced(folder):
         raise ValueError("no room")
     rename = Path.rename
 
@@ -64,7 +64,7 @@ def test_what_killed_processes_left_is_swept_and_what_others_write_is_not() -> N
         published("a", "new")
         assert {path.name for path in folder.parent.iterdir()} == {"a", *names[2:]}
         (folder.parent / names[0]).mkdir()
-        model_folders.remove(folder)
+        folders.remove(folder)
         assert {path.name for path in folder.parent.iterdir()} == {*names[2:]}
     finally:
         other.communicate(b"\n")

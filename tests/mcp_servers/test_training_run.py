@@ -209,7 +209,7 @@ def test_killed_while_it_replaces_what_it_published_it_can_publish_again(
         with monkeypatch.context() as patch:
             if number == 1:
                 killed_in_deleting(patch, "rows", "run.json")
-                killed_in_deleting(patch, ".rows.old.tmp", "run.json")
+                killed_in_deleting(patch, f".rows.{os.getpid()}.old", "run.json")
             with contextlib.suppress(Killed), appearing(target, "train-1") as aside:
                 (aside / "run.json").write_text('{"run": "train-1"}')
                 (aside / "weights").write_text(str(number))
