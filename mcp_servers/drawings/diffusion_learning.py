@@ -1,0 +1,162 @@
+"""The embedded diffusion pipeline: a U-Net that turns noise into latents, guided by captions."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcp_servers.drawings import painting
+from mcp_servers.drawings.captions import caption
+from mcp_servers.drawings.clip_learning import WIDTH, Report, pixels, rate_at
+from mcp_servers.drawings.scenes import Scene, random_scene
+from mcp_servers.drawings.vae_learning import CHANNELS
+from mcp_servers.torch_runtime import seed as set_seed
+from mcp_servers.torch_runtime import torch
+
+if TYPE_CHECKING:
+    from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+
+_BLOCKS = (96, 160)
+_LEARNING_RATE, _WEIGHT_DECAY, _EMA = 1e-3, 0.01, 0.999
+_EMPTY = 0.1  # share of captions left out, for classifier-free guidance
+_SNR_CAP = 5.0  # min-SNR weighting, arXiv:2303.09556
+_PUBLISHED = 10  # times that the pipeline so far is written
+
+
+def new_unet() -> UNet2DConditionModel:
+    """An untrained U-Net for 8 x 8 latents with cross-attention to the caption."""
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel(
+        sample_size=painting.SIDE // 8,
+        in_channels=CHANNELS,
+        out_channels=CHANNELS,
+        down_block_types=("CrossAttnDownBlock2D",) * len(_BLOCKS),
+        up_block_types=("CrossAttnUpBlock2D",) * len(_BLOCKS),
+        block_out_channels=_BLOCKS,
+        layers_per_block=2,
+        cross_attention_dim=WIDTH,
+        attention_head_dim=4,  # heads, in spite of its name
+        norm_num_groups=16,
+    )
+
+
+def new_scheduler() -> DDIMScheduler:
+    """DDIM with velocity as target, over DDPM's linear noise, which ends in noise alone."""
+    from diffusers import DDIMScheduler
+
+    return DDIMScheduler(
+        beta_start=1e-4,
+        beta_end=0.02,
+        beta_schedule="linear",
+        prediction_type="v_prediction",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+    )
+
+
+def train(
+    folder: Path,
+    clip: Path,
+    vae: Path,
+    steps: int,
+    batch: int,
+    scenes: int,
+    seed: int,
+    report: Report,
+) -> None:
+    """Train the U-Net, and the CLIP's text half with it, on latents of `scenes` drawings.
+
+    `folder` gets the pipeline as diffusers writes it, ten times on the way.
+    """
+    from diffusers import AutoencoderKL
+    from diffusers.training_utils import EMAModel, compute_snr
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    set_seed(seed)
+    rng = random.Random(seed + 2)
+    autoencoder = AutoencoderKL.from_pretrained(vae).eval()
+    drawn = [random_scene(rng) for _ in range(scenes)]
+    latents = _latents(autoencoder, drawn, report)
+    tokenizer = CLIPTokenizer.from_pretrained(clip)
+    text, unet, scheduler = CLIPTextModel.from_pretrained(clip), new_unet(), new_scheduler()
+    learnt = [*unet.parameters(), *text.parameters()]
+    optimizer = torch.optim.AdamW(learnt, _LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda at: rate_at(at, steps))
+    average = EMAModel(learnt, decay=_EMA)
+    unet.train(), text.train()
+    recent = 0.0
+    for step, chosen in zip(range(1, steps + 1), _batches(scenes, batch, rng), strict=False):
+        captions = [
+            "" if rng.random() < _EMPTY else caption(drawn[at], rng.choice(("ko", "en")), rng)
+            for at in chosen
+        ]
+        ids = tokenizer(
+            captions, padding="max_length", truncation=True, return_tensors="pt"
+        ).input_ids
+        clean = latents[chosen]
+        noise = torch.randn_like(clean)
+        times = torch.randint(0, scheduler.config.num_train_timesteps, (batch,))
+        noisy = scheduler.add_noise(clean, noise, times)
+        with torch.autocast("cpu", torch.bfloat16):
+            states = text(ids).last_hidden_state
+            guess = unet(noisy, times, states).sample.float()
+        snr = compute_snr(scheduler, times)
+        weight = snr.clamp(max=_SNR_CAP) / (snr + 1)
+        target = scheduler.get_velocity(clean, noise, times)
+        loss = (weight * (guess - target).square().mean((1, 2, 3))).mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(learnt, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+        average.step(learnt)
+        recent = loss.item() if step == 1 else 0.98 * recent + 0.02 * loss.item()
+        report(step, steps, f"loss {recent:.4f}")
+        if step == steps or step % max(1, steps // _PUBLISHED) == 0:
+            average.store(learnt)
+            average.copy_to(learnt)
+            write_pipeline(folder, autoencoder, text, tokenizer, unet, scheduler)
+            average.restore(learnt)
+
+
+def write_pipeline(
+    folder: Path, vae: Any, text: Any, tokenizer: Any, unet: Any, scheduler: Any
+) -> StableDiffusionPipeline:
+    """The parts as one `StableDiffusionPipeline` folder."""
+    from diffusers import StableDiffusionPipeline
+
+    pipeline = StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=text,
+        tokenizer=tokenizer,
+        unet=unet,
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(folder)
+    return pipeline
+
+
+def _latents(vae: Any, scenes: list[Scene], report: Report) -> torch.Tensor:
+    """The scenes' latents, shape (n, channels, 8, 8), scaled to a spread of 1."""
+    parts = []
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        for start in range(0, len(scenes), 64):
+            drawn = pixels(scenes[start : start + 64])
+            parts.append(vae.encode(drawn).latent_dist.mean.float() * vae.config.scaling_factor)
+            report(min(start + 64, len(scenes)), len(scenes), "drawing and encoding")
+    return torch.cat(parts).clone()
+
+
+def _batches(scenes: int, batch: int, rng: random.Random) -> Iterator[list[int]]:
+    """Batches without end: every scene once before any comes again."""
+    while True:
+        order = rng.sample(range(scenes), scenes)
+        for start in range(0, scenes - batch + 1, batch):
+            yield order[start : start + batch]

@@ -1,0 +1,48 @@
+"""The tokenizer of the embedded models: CLIP's byte-level BPE, learnt from the world's captions."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+from mcp_servers.drawings.captions import caption
+from mcp_servers.drawings.scenes import random_scene
+
+LONGEST = 32  # tokens of a caption, with its start and end
+_START, _END = "<|startoftext|>", "<|endoftext|>"
+_MERGES = 600
+
+
+def write_tokenizer(folder: Path, captions: int = 20_000, seed: int = 65) -> None:
+    """Learn the merges from captions in both languages and write a `CLIPTokenizer` folder.
+
+    Ids are laid out as in CLIP's own: bytes, bytes that end a word, merges, start, end. Words
+    that no caption holds are still encoded, in pieces.
+    """
+    from tokenizers import Tokenizer
+    from tokenizers.models import BPE
+    from tokenizers.pre_tokenizers import ByteLevel
+    from tokenizers.trainers import BpeTrainer
+    from transformers import CLIPTokenizer
+
+    rng = random.Random(seed)
+    texts = [caption(random_scene(rng), "en" if at % 2 else "ko", rng) for at in range(captions)]
+    empty = CLIPTokenizer().backend_tokenizer
+    learner = Tokenizer(BPE(end_of_word_suffix="</w>"))
+    learner.normalizer, learner.pre_tokenizer = empty.normalizer, empty.pre_tokenizer
+    alphabet = sorted(ByteLevel.alphabet())
+    known = len(alphabet) * 2
+    trainer = BpeTrainer(
+        vocab_size=known + _MERGES,
+        initial_alphabet=alphabet,
+        end_of_word_suffix="</w>",
+        show_progress=False,
+    )
+    learner.train_from_iterator(texts, trainer)
+    merges = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
+    pieces = [*alphabet, *(f"{byte}</w>" for byte in alphabet)]
+    pieces += dict.fromkeys("".join(pair) for pair in merges)
+    vocabulary = {piece: at for at, piece in enumerate(dict.fromkeys([*pieces, _START, _END]))}
+    tokenizer = CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=LONGEST)
+    tokenizer.save_pretrained(folder)
