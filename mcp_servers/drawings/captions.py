@@ -124,7 +124,7 @@ def _english(scene: Scene, rng: random.Random | None) -> str:
 
 
 def _thing_en(thing: Thing, rng: random.Random | None) -> str:
-    words = [thing.colour, thing.shape]
+    words: list[str] = [thing.colour, thing.shape]
     if thing.size:
         words.insert(0, _one_of(_SIZES["en"][thing.size], rng))
     return f"{'an' if words[0] == 'orange' else 'a'} {' '.join(words)}"

@@ -42,7 +42,12 @@ def new_model(tokenizer: CLIPTokenizer) -> CLIPModel:
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     }
-    vision = {**shape, "image_size": painting.SIDE, "patch_size": _PATCH}
+    vision = {
+        **shape,
+        "intermediate_size": 2 * WIDTH,
+        "image_size": painting.SIDE,
+        "patch_size": _PATCH,
+    }
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=WIDTH))
 
 
@@ -72,7 +77,7 @@ def train(folder: Path, steps: int, batch: int, seed: int, report: Report) -> No
             model.logit_scale.clamp_(max=4.6052)  # 100, as CLIP's own
         right = out.logits_per_image.argmax(1).eq(torch.arange(batch)).float().mean().item()
         report(step, steps, f"loss {out.loss.item():.3f}, right in the batch {right:.0%}")
-    model.eval().save_pretrained(folder)
+    model.train(False).save_pretrained(folder)
     CLIPImageProcessorPil(
         size={"shortest_edge": painting.SIDE},
         crop_size={"height": painting.SIDE, "width": painting.SIDE},

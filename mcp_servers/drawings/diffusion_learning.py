@@ -18,7 +18,7 @@ from mcp_servers.torch_runtime import torch
 if TYPE_CHECKING:
     from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 
-_BLOCKS = (96, 160)
+_BLOCKS = (64, 128)
 _LEARNING_RATE, _WEIGHT_DECAY, _EMA = 1e-3, 0.01, 0.999
 _EMPTY = 0.1  # share of captions left out, for classifier-free guidance
 _SNR_CAP = 5.0  # min-SNR weighting, arXiv:2303.09556
@@ -36,7 +36,7 @@ def new_unet() -> UNet2DConditionModel:
         down_block_types=("CrossAttnDownBlock2D",) * len(_BLOCKS),
         up_block_types=("CrossAttnUpBlock2D",) * len(_BLOCKS),
         block_out_channels=_BLOCKS,
-        layers_per_block=2,
+        layers_per_block=1,
         cross_attention_dim=WIDTH,
         attention_head_dim=4,  # heads, in spite of its name
         norm_num_groups=16,

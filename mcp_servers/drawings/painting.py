@@ -41,20 +41,7 @@ def outline(shape: Shape) -> list[tuple[float, float]]:
             rays = [(1.0 if i % 2 == 0 else 0.42, turn * (i / 10 - 0.25)) for i in range(10)]
             return [(reach * math.cos(at), reach * math.sin(at)) for reach, at in rays]
         case "heart":
-            curve = [turn * i / 48 for i in range(48)]
-            return [
-                (
-                    math.sin(t) ** 3,
-                    -(
-                        13 * math.cos(t)
-                        - 5 * math.cos(2 * t)
-                        - 2 * math.cos(3 * t)
-                        - math.cos(4 * t)
-                    )
-                    / 17,
-                )
-                for t in curve
-            ]
+            return [(math.sin(t) ** 3, _heart(t)) for t in (turn * i / 48 for i in range(48))]
         case "cross":
             thin = 0.34
             corner = [(thin, -1.0), (thin, -thin), (1.0, -thin)]
@@ -64,6 +51,11 @@ def outline(shape: Shape) -> list[tuple[float, float]]:
                 points += quarter
                 quarter = [(-y, x) for x, y in quarter]
             return points
+
+
+def _heart(t: float) -> float:
+    """How far down the heart's curve is at the angle `t`."""
+    return -(13 * math.cos(t) - 5 * math.cos(2 * t) - 2 * math.cos(3 * t) - math.cos(4 * t)) / 17
 
 
 def _draw(pen: ImageDraw, thing: Thing, fine: int) -> None:

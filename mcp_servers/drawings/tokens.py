@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 from mcp_servers.drawings.captions import caption
 from mcp_servers.drawings.scenes import random_scene
@@ -40,7 +41,7 @@ def write_tokenizer(folder: Path, captions: int = 20_000, seed: int = 65) -> Non
         show_progress=False,
     )
     learner.train_from_iterator(texts, trainer)
-    merges = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
+    merges: Any = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
     pieces = [*alphabet, *(f"{byte}</w>" for byte in alphabet)]
     pieces += dict.fromkeys("".join(pair) for pair in merges)
     vocabulary = {piece: at for at, piece in enumerate(dict.fromkeys([*pieces, _START, _END]))}

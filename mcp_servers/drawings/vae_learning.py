@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CHANNELS = 8  # of the latents
 _BLOCKS = (16, 32, 64, 64)
 _LEARNING_RATE, _KL_WEIGHT = 2e-3, 1e-4
-_SCALED = 512  # pictures from which the latents' spread is measured
+_SCALED = 256  # pictures from which the latents' spread is measured
 
 
 def new_model() -> AutoencoderKL:
@@ -61,7 +61,7 @@ def train(folder: Path, steps: int, batch: int, seed: int, report: Report) -> No
         report(step, steps, f"squared error {error.item():.5f}, KL {kl.item():.2f} a number")
     model.eval()
     with torch.inference_mode():
-        sample = pixels([random_scene(rng) for _ in range(_SCALED)])
-        latents = torch.cat([model.encode(part).latent_dist.sample() for part in sample.split(64)])
+        drawn = pixels([random_scene(rng) for _ in range(_SCALED)])
+        latents = model.encode(drawn).latent_dist.sample()
     model.register_to_config(scaling_factor=round(1 / latents.std().item(), 5))
     model.save_pretrained(folder)
