@@ -7,18 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcp_servers.drawings import painting
+from mcp_servers.drawings import painting, tokens
 from mcp_servers.drawings.captions import caption
-from mcp_servers.drawings.clip_learning import WIDTH, Report, pixels, rate_at
+from mcp_servers.drawings.clip_learning import Report, pixels, rate_at, text_settings
 from mcp_servers.drawings.scenes import Scene, random_scene
-from mcp_servers.drawings.vae_learning import CHANNELS
+from mcp_servers.drawings.vae_learning import CHANNELS, FACTOR
 from mcp_servers.torch_runtime import seed as set_seed
 from mcp_servers.torch_runtime import torch
 
 if TYPE_CHECKING:
     from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 
-_BLOCKS = (64, 128)
+WIDTH = 128  # of the text encoder
+_TEXT_LAYERS = 3
+_BLOCKS = (32, 64, 128)
 _LEARNING_RATE, _WEIGHT_DECAY, _EMA = 1e-3, 0.01, 0.999
 _EMPTY = 0.1  # share of captions left out, for classifier-free guidance
 _SNR_CAP = 5.0  # min-SNR weighting, arXiv:2303.09556
@@ -26,15 +28,15 @@ _PUBLISHED = 10  # times that the pipeline so far is written
 
 
 def new_unet() -> UNet2DConditionModel:
-    """An untrained U-Net for 8 x 8 latents with cross-attention to the caption."""
+    """An untrained U-Net for 16 x 16 latents that attends to the caption at 8 x 8 and 4 x 4."""
     from diffusers import UNet2DConditionModel
 
     return UNet2DConditionModel(
-        sample_size=painting.SIDE // 8,
+        sample_size=painting.SIDE // FACTOR,
         in_channels=CHANNELS,
         out_channels=CHANNELS,
-        down_block_types=("CrossAttnDownBlock2D",) * len(_BLOCKS),
-        up_block_types=("CrossAttnUpBlock2D",) * len(_BLOCKS),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         block_out_channels=_BLOCKS,
         layers_per_block=1,
         cross_attention_dim=WIDTH,
@@ -60,7 +62,6 @@ def new_scheduler() -> DDIMScheduler:
 
 def train(
     folder: Path,
-    clip: Path,
     vae: Path,
     steps: int,
     batch: int,
@@ -68,21 +69,23 @@ def train(
     seed: int,
     report: Report,
 ) -> None:
-    """Train the U-Net, and the CLIP's text half with it, on latents of `scenes` drawings.
+    """Train the U-Net, and its text encoder with it, on latents of `scenes` drawings.
 
     `folder` gets the pipeline as diffusers writes it, ten times on the way.
     """
     from diffusers import AutoencoderKL
     from diffusers.training_utils import EMAModel, compute_snr
-    from transformers import CLIPTextModel, CLIPTokenizer
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
     set_seed(seed)
     rng = random.Random(seed + 2)
     autoencoder = AutoencoderKL.from_pretrained(vae).eval()
     drawn = [random_scene(rng) for _ in range(scenes)]
     latents = _latents(autoencoder, drawn, report)
-    tokenizer = CLIPTokenizer.from_pretrained(clip)
-    text, unet, scheduler = CLIPTextModel.from_pretrained(clip), new_unet(), new_scheduler()
+    tokens.write_tokenizer(folder / "tokenizer", seed=seed)
+    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    text = CLIPTextModel(CLIPTextConfig(**text_settings(tokenizer, WIDTH, _TEXT_LAYERS)))
+    unet, scheduler = new_unet(), new_scheduler()
     learnt = [*unet.parameters(), *text.parameters()]
     optimizer = torch.optim.AdamW(learnt, _LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda at: rate_at(at, steps))
@@ -144,7 +147,7 @@ def write_pipeline(
 
 
 def _latents(vae: Any, scenes: list[Scene], report: Report) -> torch.Tensor:
-    """The scenes' latents, shape (n, channels, 8, 8), scaled to a spread of 1."""
+    """The scenes' latents, shape (n, channels, 16, 16), scaled to a spread of 1."""
     parts = []
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         for start in range(0, len(scenes), 64):

@@ -1,0 +1,155 @@
+"""The drawn world: what may be drawn, what is held out, how it is said, and what pixels show."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from evals.picture_rules import judge, look
+from mcp_servers.drawings import weights
+from mcp_servers.drawings.captions import caption
+from mcp_servers.drawings.painting import SIDE, paint
+from mcp_servers.drawings.scenes import (
+    BACKGROUNDS,
+    COLOURS,
+    SHAPES,
+    Scene,
+    Thing,
+    is_held_out,
+    random_scene,
+)
+from mcp_servers.drawings.train import main
+from mcp_servers.errors import EngineError
+
+
+def scenes(count: int, held_out: bool | None, seed: int = 1) -> list[Scene]:
+    rng = random.Random(seed)
+    return [random_scene(rng, held_out) for _ in range(count)]
+
+
+def test_the_same_seed_gives_the_same_scenes_and_every_kind_occurs() -> None:
+    drawn = scenes(400, None)
+    assert drawn == scenes(400, None) != scenes(400, None, seed=2)
+    assert {t.shape for s in drawn for t in s.things} == set(SHAPES)
+    assert {t.colour for s in drawn for t in s.things} == set(COLOURS)
+    assert {s.background for s in drawn} == set(BACKGROUNDS)
+    assert {len(s.things) for s in drawn if s.many} == {2, 3, 4}
+
+
+def test_training_never_sees_a_combination_that_is_held_out() -> None:
+    assert not any(is_held_out(scene) for scene in scenes(500, False))
+    assert all(is_held_out(scene) for scene in scenes(200, True))
+    assert 0.05 < np.mean([is_held_out(scene) for scene in scenes(2000, None)]) < 0.15
+
+
+def test_things_lie_inside_the_picture_and_apart() -> None:
+    for scene in scenes(300, None):
+        for thing in scene.things:
+            assert thing.radius < min(thing.x, thing.y, 1 - thing.x, 1 - thing.y)
+        for first, second in zip(scene.things, scene.things[1:], strict=False):
+            apart = max(abs(first.x - second.x), abs(first.y - second.y))
+            assert apart > first.radius + second.radius
+
+
+@pytest.mark.parametrize(
+    ("scene", "korean", "english"),
+    [
+        (
+            Scene((Thing("circle", "red", "small", 0.2, 0.2, 0.1),), "white", "top left"),
+            "왼쪽 위에 작은 빨간 원",
+            "a small red circle in the top left",
+        ),
+        (
+            Scene((Thing("cross", "orange", None, 0.2, 0.2, 0.1),) * 3, "black"),
+            "검은 배경에 주황색 십자가 세 개",
+            "three orange crosses on a black background",
+        ),
+        (
+            Scene(
+                (
+                    Thing("heart", "pink", None, 0.5, 0.2, 0.1),
+                    Thing("square", "blue", "big", 0.5, 0.7, 0.2),
+                ),
+                relation="above",
+            ),
+            "큰 파란 정사각형 위에 분홍색 하트",
+            "a pink heart above a big blue square",
+        ),
+    ],
+)
+def test_plain_captions(scene: Scene, korean: str, english: str) -> None:
+    assert caption(scene, "ko") == korean
+    assert caption(scene, "en") == english
+
+
+def test_varied_captions_keep_the_particles_right() -> None:
+    rng = random.Random(5)
+    said = [caption(scene, "ko", rng) for scene in scenes(600, None)]
+    assert len(set(said)) > 400
+    for wrong in ("원가", "하트이", "별가", "세모과", "정사각형와", "an red", "a orange"):
+        assert not any(wrong in text for text in said)
+
+
+def test_rules_on_pixels_find_what_was_painted() -> None:
+    drawn = scenes(200, None, seed=7)
+    verdicts = [judge(paint(scene), scene) for scene in drawn]
+    assert all(v.colour and v.shape and v.position and v.background for v in verdicts)
+
+
+def test_rules_on_pixels_refuse_what_was_not_asked_for() -> None:
+    red = Thing("circle", "red", None, 0.3, 0.5, 0.15)
+    blue = Thing("square", "blue", None, 0.75, 0.5, 0.15)
+    asked = Scene((red, blue), relation="left of")
+    assert judge(paint(asked), asked).position
+    swapped = Scene(
+        (
+            Thing("square", "red", None, 0.3, 0.5, 0.15),
+            Thing("circle", "blue", None, 0.75, 0.5, 0.15),
+        ),
+        relation="left of",
+    )
+    assert not judge(paint(swapped), asked).colour  # the colours are there, on the wrong shapes
+    mirrored = paint(asked).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    assert judge(mirrored, asked).shape and not judge(mirrored, asked).position
+    one_more = paint(asked)
+    ImageDraw.Draw(one_more).ellipse((28, 2, 40, 14), fill=COLOURS["green"])
+    assert not judge(one_more, asked).colour
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (SIDE, SIDE, 3), np.uint8))
+    assert not judge(noise, asked).shape
+    assert look(Image.new("RGB", (SIDE, SIDE), BACKGROUNDS["beige"])) == ([], "beige")
+
+
+def test_embedded_models_that_are_not_there_say_how_to_get_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(weights, "__file__", str(tmp_path / "weights.py"))
+    with pytest.raises(EngineError, match=r"mcp_servers\.drawings\.train clip"):
+        weights.folder("clip")
+
+
+@pytest.mark.slow  # torch, transformers, diffusers
+def test_the_recipe_writes_folders_that_the_libraries_load(tmp_path: Path) -> None:
+    few = ["--out", str(tmp_path), "--steps", "2", "--batch", "4"]
+    for model in ("clip", "vae", "diffusion"):
+        main([model, *few, "--scenes", "8"])
+    from mcp_servers.torch_runtime import torch  # isort: skip
+    from diffusers import StableDiffusionPipeline
+    from transformers import CLIPModel, CLIPTokenizer
+
+    tokenizer = CLIPTokenizer.from_pretrained(tmp_path / "clip")
+    ids = tokenizer(["빨간 원 세 개", "a dog's house"], padding=True, return_tensors="pt")
+    assert ids.input_ids.shape[1] > 6  # unknown words come in pieces
+    assert tokenizer.decode(ids.input_ids[0], skip_special_tokens=True) == "빨간 원 세 개"
+    model = CLIPModel.from_pretrained(tmp_path / "clip")
+    assert model(pixel_values=torch.zeros(1, 3, SIDE, SIDE), **ids).logits_per_image.shape == (1, 2)
+    pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / "diffusion", safety_checker=None)
+    pipeline.set_progress_bar_config(disable=True)
+    drawn = pipeline("빨간 원", num_inference_steps=2).images[0]
+    assert drawn.size == (SIDE, SIDE)
+    index = json.loads((tmp_path / "diffusion" / "model_index.json").read_text())
+    assert index["_class_name"] == "StableDiffusionPipeline"
