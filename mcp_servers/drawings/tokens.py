@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import mcp_servers.torch_runtime  # noqa: F401  transformers imports torch
 from mcp_servers.drawings.captions import caption
 from mcp_servers.drawings.scenes import random_scene
 
