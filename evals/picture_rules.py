@@ -48,9 +48,9 @@ class Seen:
 class Verdict:
     """Whether a picture shows what its scene says."""
 
-    colour: bool  # every thing in its colour, and no other thing
+    colour: bool  # every thing in its colour (on its own shape), and no other thing
     shape: bool  # every thing in its shape
-    position: bool  # place, relation, or count where the caption gives no place
+    position: bool  # place or relation where the caption gives one; always the count
     background: bool
 
 
@@ -92,11 +92,9 @@ def judge(picture: Image, scene: Scene) -> Verdict:
     seen, background = look(picture)
     colours = sorted(thing.colour for thing in seen) == sorted(t.colour for t in scene.things)
     shapes = sorted(thing.shape for thing in seen) == sorted(t.shape for t in scene.things)
-    if scene.relation:  # two things: each shape must have its own colour
+    if colours and shapes:  # each shape must have its own colour
         kinds = sorted((thing.shape, thing.colour) for thing in seen)
-        bound = kinds == sorted((thing.shape, thing.colour) for thing in scene.things)
-        if colours and shapes and not bound:
-            colours = False
+        colours = kinds == sorted((thing.shape, thing.colour) for thing in scene.things)
     return Verdict(colours, shapes, _placed(seen, scene), background == scene.background)
 
 
@@ -122,7 +120,7 @@ def _placed(seen: list[Seen], scene: Scene) -> bool:
 
 
 def _matches(seen: Seen, thing: Thing) -> bool:
-    """Whether this is the thing meant, by its colour, or by its shape where colours are equal."""
+    """Whether this is the thing meant: the two of a relation differ in colour or shape."""
     return seen.colour == thing.colour and seen.shape == thing.shape
 
 

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcp_servers import folders
 from mcp_servers.drawings import painting, tokens
 from mcp_servers.drawings.captions import caption
-from mcp_servers.drawings.scenes import Scene, random_scene
+from mcp_servers.drawings.learning import Optimiser, Report, pixels
+from mcp_servers.drawings.scenes import random_scene
 from mcp_servers.torch_runtime import seed as set_seed
 from mcp_servers.torch_runtime import torch
 
 if TYPE_CHECKING:
     from transformers import CLIPModel, CLIPTokenizer
 
-Report = Callable[[int, int, str], None]  # done, total, what it says
 WIDTH = 128  # of both transformers, and of the space they share
 _LAYERS, _HEADS, _PATCH = 4, 4, 8
-_LEARNING_RATE, _WARM_UP, _WEIGHT_DECAY = 1e-3, 100, 0.05
+_LEARNING_RATE, _WEIGHT_DECAY = 1e-3, 0.05
 _MEAN = _STD = 0.5
 
 
@@ -58,14 +58,12 @@ def text_settings(tokenizer: CLIPTokenizer, width: int, layers: int) -> dict[str
 
 def train(folder: Path, steps: int, batch: int, seed: int, report: Report) -> None:
     """Train on drawings made as they are needed; write the model's folder, ready to load."""
-    from transformers import CLIPImageProcessorPil, CLIPTokenizer
+    from transformers import CLIPImageProcessorPil
 
     set_seed(seed)
-    tokens.write_tokenizer(folder, seed=seed)
-    tokenizer = CLIPTokenizer.from_pretrained(folder)
+    tokenizer = tokens.new_tokenizer(seed)
     model = new_model(tokenizer)
-    optimizer = torch.optim.AdamW(model.parameters(), _LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda at: rate_at(at, steps))
+    optimiser = Optimiser(model.parameters(), _LEARNING_RATE, steps, _WEIGHT_DECAY)
     rng = random.Random(seed)
     model.train()
     for step in range(1, steps + 1):
@@ -73,42 +71,22 @@ def train(folder: Path, steps: int, batch: int, seed: int, report: Report) -> No
         texts = [caption(scene, rng.choice(("ko", "en")), rng) for scene in scenes]
         with torch.autocast("cpu", torch.bfloat16):
             out = model(pixel_values=pixels(scenes), **encoded(tokenizer, texts), return_loss=True)
-        out.loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        schedule.step()
+        optimiser.step(out.loss)
         with torch.no_grad():
             model.logit_scale.clamp_(max=4.6052)  # 100, as CLIP's own
         right = out.logits_per_image.argmax(1).eq(torch.arange(batch)).float().mean().item()
         report(step, steps, f"loss {out.loss.item():.3f}, right in the batch {right:.0%}")
-    model.train(False).save_pretrained(folder)
-    CLIPImageProcessorPil(
+    processor = CLIPImageProcessorPil(
         size={"shortest_edge": painting.SIDE},
         crop_size={"height": painting.SIDE, "width": painting.SIDE},
         image_mean=[_MEAN] * 3,
         image_std=[_STD] * 3,
-    ).save_pretrained(folder)
-
-
-def pixels(scenes: list[Scene]) -> torch.Tensor:
-    """The drawings, shape (n, 3, 64, 64), from -1 to 1."""
-    import numpy as np
-
-    drawn = np.stack([np.asarray(painting.paint(scene)) for scene in scenes])
-    return torch.from_numpy(drawn).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    )
+    with folders.replaced(folder) as aside:
+        for part in (tokenizer, model.train(False), processor):
+            part.save_pretrained(aside)
 
 
 def encoded(tokenizer: CLIPTokenizer, texts: list[str]) -> dict[str, Any]:
     """Ids and mask of the texts, shapes (n, longest)."""
     return dict(tokenizer(texts, padding=True, truncation=True, return_tensors="pt"))
-
-
-def rate_at(step: int, steps: int) -> float:
-    """The share of the learning rate at a step: a linear rise, then half a cosine down to 2%."""
-    import math
-
-    if step < _WARM_UP:
-        return (step + 1) / _WARM_UP
-    done = (step - _WARM_UP) / max(1, steps - _WARM_UP)
-    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))

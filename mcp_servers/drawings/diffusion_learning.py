@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcp_servers import folders
 from mcp_servers.drawings import painting, tokens
 from mcp_servers.drawings.captions import caption
-from mcp_servers.drawings.clip_learning import Report, pixels, rate_at, text_settings
+from mcp_servers.drawings.clip_learning import text_settings
+from mcp_servers.drawings.learning import Optimiser, Report, pixels
 from mcp_servers.drawings.scenes import Scene, random_scene
 from mcp_servers.drawings.vae_learning import CHANNELS, FACTOR
 from mcp_servers.torch_runtime import seed as set_seed
 from mcp_servers.torch_runtime import torch
 
 if TYPE_CHECKING:
-    from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from diffusers import DDIMScheduler, UNet2DConditionModel
 
 WIDTH = 128  # of the text encoder
 _TEXT_LAYERS = 3
@@ -75,20 +77,18 @@ def train(
     """
     from diffusers import AutoencoderKL
     from diffusers.training_utils import EMAModel, compute_snr
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+    from transformers import CLIPTextConfig, CLIPTextModel
 
     set_seed(seed)
     rng = random.Random(seed + 2)
     autoencoder = AutoencoderKL.from_pretrained(vae).eval()
     drawn = [random_scene(rng) for _ in range(scenes)]
     latents = _latents(autoencoder, drawn, report)
-    tokens.write_tokenizer(folder / "tokenizer", seed=seed)
-    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    tokenizer = tokens.new_tokenizer(seed)
     text = CLIPTextModel(CLIPTextConfig(**text_settings(tokenizer, WIDTH, _TEXT_LAYERS)))
     unet, scheduler = new_unet(), new_scheduler()
     learnt = [*unet.parameters(), *text.parameters()]
-    optimizer = torch.optim.AdamW(learnt, _LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda at: rate_at(at, steps))
+    optimiser = Optimiser(learnt, _LEARNING_RATE, steps, _WEIGHT_DECAY)
     average = EMAModel(learnt, decay=_EMA)
     unet.train(), text.train()
     recent = 0.0
@@ -111,24 +111,18 @@ def train(
         weight = snr.clamp(max=_SNR_CAP) / (snr + 1)
         target = scheduler.get_velocity(clean, noise, times)
         loss = (weight * (guess - target).square().mean((1, 2, 3))).mean()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(learnt, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        schedule.step()
+        optimiser.step(loss)
         average.step(learnt)
         recent = loss.item() if step == 1 else 0.98 * recent + 0.02 * loss.item()
         report(step, steps, f"loss {recent:.4f}")
         if step == steps or step % max(1, steps // _PUBLISHED) == 0:
             average.store(learnt)
             average.copy_to(learnt)
-            write_pipeline(folder, autoencoder, text, tokenizer, unet, scheduler)
+            _write(folder, autoencoder, text, tokenizer, unet, scheduler)
             average.restore(learnt)
 
 
-def write_pipeline(
-    folder: Path, vae: Any, text: Any, tokenizer: Any, unet: Any, scheduler: Any
-) -> StableDiffusionPipeline:
+def _write(folder: Path, vae: Any, text: Any, tokenizer: Any, unet: Any, scheduler: Any) -> None:
     """The parts as one `StableDiffusionPipeline` folder."""
     from diffusers import StableDiffusionPipeline
 
@@ -142,8 +136,8 @@ def write_pipeline(
         feature_extractor=None,
         requires_safety_checker=False,
     )
-    pipeline.save_pretrained(folder)
-    return pipeline
+    with folders.replaced(folder) as aside:
+        pipeline.save_pretrained(aside)
 
 
 def _latents(vae: Any, scenes: list[Scene], report: Report) -> torch.Tensor:

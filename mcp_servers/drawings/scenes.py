@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,7 +61,7 @@ RELATIONS: tuple[Relation, ...] = ("left of", "right of", "above", "below", "and
 RADII: dict[Size, tuple[float, float]] = {"small": (0.11, 0.14), "big": (0.20, 0.24)}
 HELD_OUT_SHARE = 0.1
 _MARGIN, _GAP = 0.03, 0.06  # to the picture's edge, and between things
-_APART = 0.12  # by how much a relation's centres differ in its direction, beyond touching
+_APART = 0.12  # by how much more centres differ in a relation's direction than across it
 
 
 @dataclass(frozen=True)
@@ -91,14 +92,14 @@ class Scene:
 
 
 def random_scene(rng: random.Random, held_out: bool | None = False) -> Scene:
-    """A scene drawn at random: one thing, 2 to 4 of a kind, or two with a relation (1:1:2).
+    """A scene drawn at random: one thing, 2 to 4 of a kind, or two with a relation (3:2:4).
 
     Combinations that `is_held_out` names never come with `held_out=False`, always with True;
     None takes both.
     """
+    kinds: tuple[Callable[[random.Random], Scene | None], ...] = (_one, _many, _two)
     while True:
-        kind = rng.choices(("one", "many", "two"), (3, 2, 4))[0]
-        scene = {"one": _one, "many": _many, "two": _two}[kind](rng)
+        scene = rng.choices(kinds, (3, 2, 4))[0](rng)
         if scene and (held_out is None or is_held_out(scene) == held_out):
             return scene
 
@@ -122,11 +123,7 @@ def is_held_out(scene: Scene) -> bool:
 
 def _one(rng: random.Random) -> Scene:
     place = rng.choice([None, *PLACES]) if rng.random() < 0.8 else None
-    size = _size(rng)
-    radius = _radius(rng, size)
-    column, row = PLACES[place] if place else (None, None)
-    x, y = _centre(rng, column, radius), _centre(rng, row, radius)
-    thing = Thing(rng.choice(SHAPES), rng.choice([*COLOURS]), size, x, y, radius)
+    thing = _thing(rng, *PLACES[place]) if place else _thing(rng)
     return Scene((thing,), _background(rng), place)
 
 
@@ -148,28 +145,28 @@ def _many(rng: random.Random) -> Scene | None:
 
 def _two(rng: random.Random) -> Scene | None:
     relation = rng.choice(RELATIONS)
-    first, second = (_anywhere(rng) for _ in range(2))
+    first, second = (_thing(rng) for _ in range(2))
     if (first.shape, first.colour) == (second.shape, second.colour) or not _free(first, second):
         return None
-    if relation != "and" and relation not in relations_of(first, second):
+    if relation != "and" and relation != _relation_of(first, second):
         return None
     return Scene((first, second), _background(rng), relation=relation)
 
 
-def relations_of(first: Thing, second: Thing) -> list[Relation]:
+def _relation_of(first: Thing, second: Thing) -> Relation | None:
     """How the first lies to the second, where that is plain: far in one direction only."""
     across, down = second.x - first.x, second.y - first.y
     if abs(across) > abs(down) + _APART:
-        return ["left of" if across > 0 else "right of"]
+        return "left of" if across > 0 else "right of"
     if abs(down) > abs(across) + _APART:
-        return ["above" if down > 0 else "below"]
-    return []
+        return "above" if down > 0 else "below"
+    return None
 
 
-def _anywhere(rng: random.Random) -> Thing:
+def _thing(rng: random.Random, column: int | None = None, row: int | None = None) -> Thing:
     size = _size(rng)
     radius = _radius(rng, size)
-    x, y = _centre(rng, None, radius), _centre(rng, None, radius)
+    x, y = _centre(rng, column, radius), _centre(rng, row, radius)
     return Thing(rng.choice(SHAPES), rng.choice([*COLOURS]), size, x, y, radius)
 
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import random
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mcp_servers.torch_runtime  # noqa: F401  transformers imports torch
 from mcp_servers.drawings.captions import caption
 from mcp_servers.drawings.scenes import random_scene
 
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
+
 LONGEST = 32  # tokens of a caption, with its start and end
 _START, _END = "<|startoftext|>", "<|endoftext|>"
-_MERGES = 600
+_CAPTIONS, _MERGES = 20_000, 600
 
 
-def write_tokenizer(folder: Path, captions: int = 20_000, seed: int = 65) -> None:
-    """Learn the merges from captions in both languages and write a `CLIPTokenizer` folder.
+def new_tokenizer(seed: int) -> CLIPTokenizer:
+    """A tokenizer whose merges are learnt from captions in both languages.
 
     Ids are laid out as in CLIP's own: bytes, bytes that end a word, merges, start, end. Words
     that no caption holds are still encoded, in pieces.
@@ -29,7 +31,7 @@ def write_tokenizer(folder: Path, captions: int = 20_000, seed: int = 65) -> Non
     from transformers import CLIPTokenizer
 
     rng = random.Random(seed)
-    texts = [caption(random_scene(rng), "en" if at % 2 else "ko", rng) for at in range(captions)]
+    texts = [caption(random_scene(rng), "en" if at % 2 else "ko", rng) for at in range(_CAPTIONS)]
     empty = CLIPTokenizer().backend_tokenizer
     learner = Tokenizer(BPE(end_of_word_suffix="</w>"))
     learner.normalizer, learner.pre_tokenizer = empty.normalizer, empty.pre_tokenizer
@@ -46,5 +48,4 @@ def write_tokenizer(folder: Path, captions: int = 20_000, seed: int = 65) -> Non
     pieces = [*alphabet, *(f"{byte}</w>" for byte in alphabet)]
     pieces += dict.fromkeys("".join(pair) for pair in merges)
     vocabulary = {piece: at for at, piece in enumerate(dict.fromkeys([*pieces, _START, _END]))}
-    tokenizer = CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=LONGEST)
-    tokenizer.save_pretrained(folder)
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=LONGEST)

@@ -1,7 +1,6 @@
 """Train the embedded picture models: `python -m mcp_servers.drawings.train clip|vae|diffusion`.
 
-The diffusion model needs the VAE first. With the defaults
-the three take about 1.5 hours on one core. The same seed and thread count give the same models.
+The diffusion model needs the VAE first.
 """
 
 from __future__ import annotations
@@ -10,8 +9,10 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mcp_servers.drawings.clip_learning import Report
+if TYPE_CHECKING:
+    from mcp_servers.drawings.learning import Report
 
 _SEED = 65
 _EVERY = 10.0  # seconds between two lines of progress

@@ -6,8 +6,9 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcp_servers import folders
 from mcp_servers.drawings import painting
-from mcp_servers.drawings.clip_learning import Report, pixels, rate_at
+from mcp_servers.drawings.learning import Optimiser, Report, pixels
 from mcp_servers.drawings.scenes import Scene, random_scene
 from mcp_servers.torch_runtime import seed as set_seed
 from mcp_servers.torch_runtime import torch
@@ -49,8 +50,7 @@ def train(folder: Path, steps: int, batch: int, seed: int, report: Report) -> No
     """
     set_seed(seed)
     model = new_model().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), _LEARNING_RATE, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda at: rate_at(at, steps))
+    optimiser = Optimiser(model.parameters(), _LEARNING_RATE, steps)
     rng = random.Random(seed + 1)
     model.train()
     for step in range(1, steps + 1):
@@ -65,18 +65,15 @@ def train(folder: Path, steps: int, batch: int, seed: int, report: Report) -> No
         error = torch.nn.functional.mse_loss(again, drawn)
         away = torch.nn.functional.l1_loss(again, drawn)
         kl = posterior.kl().float().mean() / posterior.mean[0].numel()
-        (error + away + _KL_WEIGHT * kl).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        schedule.step()
+        optimiser.step(error + away + _KL_WEIGHT * kl)
         report(step, steps, f"squared error {error.item():.5f}, KL {kl.item():.2f} a number")
     model.eval()
     with torch.inference_mode():
         drawn = pixels([random_scene(rng) for _ in range(_SCALED)])
         latents = model.encode(drawn).latent_dist.sample()
     model.register_to_config(scaling_factor=round(1 / latents.std().item(), 5))
-    model.save_pretrained(folder)
+    with folders.replaced(folder) as aside:
+        model.save_pretrained(aside)
 
 
 def _crops(drawn: torch.Tensor, scenes: list[Scene], rng: random.Random) -> torch.Tensor:

@@ -1,0 +1,54 @@
+"""What the three recipes share: drawings as tensors, and the step that an optimiser takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+from mcp_servers.drawings import painting
+from mcp_servers.drawings.scenes import Scene
+from mcp_servers.torch_runtime import torch
+
+Report = Callable[[int, int, str], None]  # done, total, what it says
+_WARM_UP, _LAST_RATE, _LONGEST_GRADIENT = 100, 0.02, 1.0
+
+
+class Optimiser:
+    """AdamW over so many steps, its rate by `_rate_at`, gradients clipped to a norm of 1."""
+
+    def __init__(
+        self,
+        learnt: Iterable[torch.nn.Parameter],
+        rate: float,
+        steps: int,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self._learnt = list(learnt)
+        self._adam = torch.optim.AdamW(self._learnt, rate, weight_decay=weight_decay)
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(
+            self._adam, lambda at: _rate_at(at, steps)
+        )
+
+    def step(self, loss: torch.Tensor) -> None:
+        """Go one step down the loss's gradient."""
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self._learnt, _LONGEST_GRADIENT)
+        self._adam.step()
+        self._adam.zero_grad()
+        self._schedule.step()
+
+
+def pixels(scenes: list[Scene]) -> torch.Tensor:
+    """The drawings, shape (n, 3, 64, 64), from -1 to 1."""
+    import numpy as np
+
+    drawn = np.stack([np.asarray(painting.paint(scene)) for scene in scenes])
+    return torch.from_numpy(drawn).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+
+
+def _rate_at(step: int, steps: int) -> float:
+    """The share of the learning rate at a step: a linear rise, then half a cosine down to 2%."""
+    if step < _WARM_UP:
+        return (step + 1) / _WARM_UP
+    done = (step - _WARM_UP) / max(1, steps - _WARM_UP)
+    return _LAST_RATE + (1 - _LAST_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
