@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SEED = 65
 _EVERY = 10.0  # seconds between two lines of progress
-_STEPS = {"clip": 2500, "vae": 2000, "diffusion": 10_000}
+_STEPS = {"clip": 2500, "vae": 5000, "diffusion": 10_000}
 _BATCH = {"clip": 128, "vae": 16, "diffusion": 32}
 
 
