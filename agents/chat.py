@@ -4,7 +4,6 @@ from agents.registry import Agent
 
 AGENT = Agent(
     name="chat",
-    server=None,
     titles={"ko": "일반 대화", "en": "general conversation"},
     purpose="small talk, general knowledge, concepts, writing, translation, code",
     prompt="chat",

@@ -113,15 +113,15 @@ class Chat:
             return await allow(waiting)
         if not self.interactive:
             return await deny(waiting)
-        server = await self.session.answering_server(self.thread)
         try:
-            return [await self._decision(server, call) for call in waiting]
+            return [await self._decision(call) for call in waiting]
         except (KeyboardInterrupt, EOFError):
             raise asyncio.CancelledError from None  # Ctrl-C stops the answer, not the chat
 
-    async def _decision(self, server: str, call: dict[str, Any]) -> dict[str, Any]:
+    async def _decision(self, call: dict[str, Any]) -> dict[str, Any]:
         from prompt_toolkit import PromptSession
 
+        server = await self.session.server_of(call["name"], self.thread)
         policy = self.session.approvals
         if policy.decide(server, call["name"], {}, foreign=True) == "auto":
             return {"type": "approve"}  # "always" was said since this specialist was built

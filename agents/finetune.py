@@ -337,7 +337,7 @@ def _deleted(result: Any, language: Language) -> str:
 
 AGENT = Agent(
     name="finetune",
-    server="training",
+    servers=("training",),
     titles={"ko": "모델 학습시키기 (미세조정)", "en": "fine-tuning models"},
     purpose="train or fine-tune a model on the user's data file; how far a training run is, pause, "
     "resume, evaluate, compare, merge, delete it",

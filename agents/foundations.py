@@ -101,7 +101,7 @@ def _noted(lines: list[str], result: Any) -> str:
 
 AGENT = Agent(
     name="foundations",
-    server="foundations",
+    servers=("foundations",),
     titles={
         "ko": "어텐션, 번역기, 단어 벡터를 밑바닥부터 보기",
         "en": "attention, a translator and word vectors from scratch",

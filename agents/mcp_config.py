@@ -17,6 +17,8 @@ from mcp_servers.catalog import SERVERS
 _RESERVED = {
     "chat",
     "rag",
+    "finetune",
+    "image",
     "auto",
     "enrich",
     "route",

@@ -135,8 +135,7 @@ def _builder(
     agent: Agent, chosen: ChosenModel, pool: ServerPool, approvals: Approvals, step_limit: int
 ) -> Callable[[], Awaitable[Specialist]]:
     async def build() -> Specialist:
-        listed = await pool.tools(agent.server) if agent.server else []
-        offered = {tool.name: tool for tool in listed}
+        offered = {tool.name: tool for name in agent.servers for tool in await pool.tools(name)}
         tools = [without_language(offered[name]) for name in agent.tools]
         if agent.name == "rag":  # answers come from the default index, so it manages that one
             tools = [without(tool, "index") for tool in tools]

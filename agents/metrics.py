@@ -101,7 +101,7 @@ def _warned(lines: list[str], result: Any) -> str:
 
 AGENT = Agent(
     name="metrics",
-    server="metrics",
+    servers=("metrics",),
     titles={"ko": "평가 지표 계산", "en": "evaluation scores"},
     purpose="compute scores from given values: accuracy, precision, recall, F1, confusion matrix, "
     "BLEU, chrF, ROUGE, exact match, n-grams",

@@ -66,7 +66,7 @@ def _removed(result: Any, language: Language) -> str:
 
 AGENT = Agent(
     name="rag",
-    server="retrieval",
+    servers=("retrieval",),
     titles={"ko": "내 문서에서 찾아 답하기", "en": "answers from your documents"},
     purpose="questions about the user's own documents, textbook, report, manual; add or list files",
     prompt="rag_manage",

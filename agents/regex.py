@@ -129,7 +129,7 @@ def _noted(lines: list[str], result: Any) -> str:
 
 AGENT = Agent(
     name="regex",
-    server="regex",
+    servers=("regex",),
     titles={"ko": "정규표현식", "en": "regular expressions"},
     purpose="find, extract, mask, replace or split parts of a given text; explain, check, write "
     "regular expressions",

@@ -12,16 +12,16 @@ from graphs.specialist import Render
 class Agent:
     """One specialist as data.
 
-    `purpose` is the line by which the router's model knows it; `tools` are those of its server
+    `purpose` is the line by which the router's model knows it; `tools` are those of its servers
     that its model sees (a short list is a cheap prompt); `renderers` turn a tool's result into
     the answer.
     """
 
     name: str
-    server: str | None
     titles: Mapping[str, str]  # "ko", "en"
     purpose: str
     prompt: str
+    servers: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     renderers: Mapping[str, Render] = field(default_factory=dict)
 

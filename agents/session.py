@@ -82,7 +82,7 @@ class Session:
     def agents(self) -> list[str]:
         """Names that `--agent` takes: our agents, then attached servers."""
         own = list(agents())
-        servers = {agent.server for agent in agents().values()}
+        servers = {name for agent in agents().values() for name in agent.servers}
         return own + [name for name in self.pool.names() if name not in servers]
 
     async def put_on(self, name: str) -> Adapter:
@@ -159,11 +159,14 @@ class Session:
         state = await self._graph.aget_state(_config(thread))
         return list(state.values.get("messages", []))
 
-    async def answering_server(self, thread: str) -> str:
-        """The MCP server of the agent that is answering in this conversation."""
+    async def server_of(self, tool: str, thread: str) -> str:
+        """The MCP server of a tool which the agent that answers in this conversation calls."""
         route: Route = (await self._graph.aget_state(_config(thread))).values["route"]
         agent = agents().get(route["agent"])
-        return (agent.server or "") if agent else route["agent"]
+        for server in agent.servers if agent else (route["agent"],):
+            if any(offered.name == tool for offered in await self.pool.tools(server)):
+                return server
+        return ""
 
     async def threads(self) -> list[str]:
         """Names of all conversations, the latest first."""

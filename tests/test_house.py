@@ -237,13 +237,12 @@ async def test_every_tool_has_title_description_described_arguments_and_annotati
             assert schema.get("description"), f"{tool.name}({argument})"
 
 
-def test_every_agents_tools_and_renderers_are_tools_of_its_server() -> None:
+def test_every_agents_tools_and_renderers_are_tools_of_its_servers() -> None:
     written_by_a_graph = {"write", "watch"}
     for agent in agents().values():
-        if agent.server is None:
-            assert not agent.tools
-            continue
-        offered = {function.__name__ for function in hub.load(agent.server).tools}
+        offered = {
+            function.__name__ for server in agent.servers for function in hub.load(server).tools
+        }
         assert set(agent.tools) <= offered
         assert set(agent.renderers) - written_by_a_graph <= offered
 

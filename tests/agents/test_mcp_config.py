@@ -12,6 +12,7 @@ import pytest
 
 from agents.errors import UsageError
 from agents.mcp_config import ServerSpec, foreign_servers, own_entry, own_servers
+from agents.registry import agents
 from mcp_servers.catalog import SERVERS
 
 
@@ -199,7 +200,7 @@ def test_the_line_is_the_servers_and_not_one_where_its_name_is_used(config: Path
     assert f"line {expected}:" in refusal(config)
 
 
-@pytest.mark.parametrize("name", [*SERVERS, "chat", "auto"])
+@pytest.mark.parametrize("name", [*SERVERS, *agents(), "image", "auto"])
 def test_a_server_may_not_take_a_name_of_ours(config: Path, name: str) -> None:
     assert "that Dure itself uses" in refusal(write(config, **{name: {"command": "x"}}))
 
