@@ -6,21 +6,23 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from mcp.server.fastmcp import Context
+from mcp.types import CallToolResult
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from mcp_servers import jobs
 from mcp_servers.errors import EngineError
-from mcp_servers.retrieval import embedding, indexing, listing, reading, searching
+from mcp_servers.retrieval import embedding, indexing, listing, page_pictures, reading, searching
 from mcp_servers.retrieval.chunking import CHUNK_SIZE, OVERLAP, Chunking
 from mcp_servers.retrieval.files import Patterns, found_files
 from mcp_servers.retrieval.filtering import Where
+from mcp_servers.retrieval.page_pictures import PagePicture
 from mcp_servers.retrieval.results import Found, PageText, Reading
 from mcp_servers.retrieval.searching import Mode, Request
 from mcp_servers.retrieval.store import DocumentRow, Store
 from mcp_servers.retrieval.vectors import checked
 from mcp_servers.roots import allowed_path
-from mcp_servers.serving import Engine, run, tool
+from mcp_servers.serving import Engine, run, tool, with_picture
 
 Index = Annotated[str, Field(description="Index name")]
 JobId = Annotated[str, Field(description="Id from add")]
@@ -255,11 +257,26 @@ def page_text(
     return reading.page_text(source, page, index)
 
 
+@tool("Show a page")
+def page_picture(
+    source: Source,
+    page: Annotated[
+        int | None, Field(description="Page or slide number; null for a picture")
+    ] = None,
+    index: Index = "default",
+) -> Annotated[CallToolResult, PagePicture]:
+    """The picture of one page of a PDF, PowerPoint or Word file, with its text."""
+    return with_picture(*page_pictures.page_picture(source, page, index))
+
+
 ENGINE = Engine(
     name="retrieval",
     summary="indexes documents (PDF, Word, PowerPoint, HTML, Markdown, CSV, text) and finds "
     "passages in them, Korean or English",
-    tools=(add, job, cancel, list_documents, remove, search, passages, read_passage, page_text),
+    tools=(
+        *(add, job, cancel, list_documents, remove, search),
+        *(passages, read_passage, page_text, page_picture),
+    ),
 )
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ async def test_tools_and_their_hints(library: Path) -> None:
         tools = {tool.name: tool for tool in (await call.session.list_tools()).tools}
     assert list(tools) == [
         *("add", "job", "cancel", "list_documents", "remove", "search"),
-        *("passages", "read_passage", "page_text"),
+        *("passages", "read_passage", "page_text", "page_picture"),
     ]
     hints = {name: tool.annotations for name, tool in tools.items()}
     assert [name for name, hint in hints.items() if hint and hint.destructiveHint] == ["remove"]
