@@ -11,6 +11,14 @@ from mcp_servers.retrieval.cleaning import plain
 MAX_CHARACTERS = 20_000_000  # of one document's text
 
 
+class NoText(Unreadable):
+    """Why a document of pictures alone cannot be read; `pages` is None for a kind without."""
+
+    def __init__(self, reason: str, pages: int | None) -> None:
+        super().__init__(reason)
+        self.pages = pages
+
+
 def decoded(data: bytes, declared: str | None = None) -> str:
     """Clean text: UTF-8, UTF-16 with its mark, or CP949 (what Korean Windows writes).
 

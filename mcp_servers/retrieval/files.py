@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -90,13 +90,16 @@ class Patterns:
         return SUFFIXES | SAVE_AS.keys() | (named - {""})
 
 
-def found_files(path: Path, patterns: Patterns | None = None) -> tuple[list[Path], str | None]:
+def found_files(
+    path: Path, patterns: Patterns | None = None, more: Collection[str] = ()
+) -> tuple[list[Path], str | None]:
     """The indexable files at a path, sorted, or none and the reason why.
 
     A file named by itself is taken whatever its suffix (a binary one is refused when it is read);
     a folder gives its documents that the patterns mean (old Office files too, to be refused by
-    name), except hidden ones, Office's lock files and links that lead out of it. Raises
-    `EngineError` for a folder of more than `MAX_FILES` such files.
+    name), except hidden ones, Office's lock files and links that lead out of it. `more` are
+    suffixes of files that are taken besides. Raises `EngineError` for a folder of more than
+    `MAX_FILES` such files.
     """
     if path.is_file():
         return [path], None
@@ -107,7 +110,7 @@ def found_files(path: Path, patterns: Patterns | None = None) -> tuple[list[Path
     if not path.is_dir():
         return [], "This is neither a file nor a folder. Name a document or a text file."
     patterns = patterns or Patterns()
-    suffixes = patterns.suffixes
+    suffixes = patterns.suffixes.union(more)
     files: list[Path] = []
     for seen, file in enumerate(_walk(path, patterns)):
         if file.suffix.lower() in suffixes and file.resolve().is_relative_to(path):

@@ -41,6 +41,23 @@ def allowed(store: Store, snapshot: Snapshot, source: str | None, where: Where) 
     """
     import numpy as np
 
+    chosen = chosen_documents(store, source, where)
+    if chosen is None:
+        return None
+    documents = store.document_ids([row["source"] for row in chosen])
+    mask: Mask = np.isin(snapshot.documents, sorted(documents))
+    if (first := where.get("first_page")) is not None:
+        mask &= snapshot.pages >= first
+    if (last := where.get("last_page")) is not None:
+        mask &= (snapshot.pages >= 0) & (snapshot.pages <= last)
+    return mask
+
+
+def chosen_documents(store: Store, source: str | None, where: Where) -> list[DocumentRow] | None:
+    """The documents that may be found, whatever their pages, or None for all.
+
+    Raises `EngineError` where no document meets the conditions.
+    """
     if source is None and not where:
         return None
     rows = store.documents() if source is None else matching(store, source)
@@ -50,13 +67,7 @@ def allowed(store: Store, snapshot: Snapshot, source: str | None, where: Where) 
         raise EngineError(
             f"No document in index {store.name!r} meets {conditions}. See list_documents."
         )
-    documents = store.document_ids([row["source"] for row in chosen])
-    mask: Mask = np.isin(snapshot.documents, sorted(documents))
-    if (first := where.get("first_page")) is not None:
-        mask &= snapshot.pages >= first
-    if (last := where.get("last_page")) is not None:
-        mask &= (snapshot.pages >= 0) & (snapshot.pages <= last)
-    return mask
+    return chosen
 
 
 def matching(store: Store, source: str) -> list[DocumentRow]:

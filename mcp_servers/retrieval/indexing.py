@@ -16,11 +16,13 @@ from typing_extensions import TypedDict
 
 from mcp_servers import jobs
 from mcp_servers.errors import EngineError
-from mcp_servers.retrieval import embedding, snapshot
+from mcp_servers.retrieval import embedding, picture_indexing, snapshot
 from mcp_servers.retrieval.chunking import Chunking, chunk_spans
-from mcp_servers.retrieval.decoding import Unreadable
+from mcp_servers.retrieval.decoding import NoText, Unreadable
 from mcp_servers.retrieval.embedding import Embedder
 from mcp_servers.retrieval.files import Document, read, sha256_of
+from mcp_servers.retrieval.picture_files import PICTURE_SUFFIXES
+from mcp_servers.retrieval.picture_indexing import Pictures, Wanted
 from mcp_servers.retrieval.store import Store, text_hash
 from mcp_servers.retrieval.vectors import vectors_of
 
@@ -65,6 +67,7 @@ class Outcome(TypedDict):
     duplicates: list[Duplicate]
     removed: list[str]
     skipped: list[Skipped]
+    pictures: Pictures
     seconds: float
 
 
@@ -73,8 +76,8 @@ class Spec(TypedDict, total=False):
 
     `files` are paths; `through` names the folder through which a file was found; `folders` are
     those whose vanished files shall leave, `gone` vanished files that were named themselves.
-    `embedder`, `chunking` (as `Chunking.recorded`) and `vectors` (a kind that `vectors.checked`
-    takes) are the index's own where left out.
+    `embedder`, `chunking` (as `Chunking.recorded`), `vectors` (a kind that `vectors.checked`
+    takes) and `pictures` are the index's own where left out.
     """
 
     index: str
@@ -86,6 +89,7 @@ class Spec(TypedDict, total=False):
     embedder: str
     chunking: str
     vectors: str
+    pictures: Wanted
 
 
 @dataclass
@@ -171,6 +175,9 @@ class _Indexing:
         self.recorded = self.chunking.recorded()
         if self.recorded != store.meta("chunking"):
             store.set_meta("chunking", self.recorded)
+        self.pictures = picture_indexing.setting(store, spec.get("pictures"))
+        if self.pictures != store.meta("pictures"):
+            store.set_meta("pictures", self.pictures)
         self.files = [Path(path) for path in spec["files"]]
         self.sizes = {path: path.stat().st_size if path.exists() else 0 for path in self.files}
         # The engine embeds without Python's lock: what comes after it is made ready meanwhile.
@@ -183,6 +190,7 @@ class _Indexing:
             "duplicates": [],
             "removed": [],
             "skipped": list(spec["skipped"]),
+            "pictures": {"added": 0, "places": 0, "total": 0, "skipped": [], "note": None},
             "seconds": 0.0,
         }
 
@@ -217,7 +225,20 @@ class _Indexing:
                 vectors.refresh()
             vectors.close()
             snapshot.refresh(self.store)
+        self._look_for_pictures()
         return self.outcome
+
+    def _look_for_pictures(self) -> None:
+        """After all texts, which can be searched meanwhile."""
+        progress, outcome = self.progress, self.outcome
+
+        def step(message: str) -> None:
+            progress.worker.step(progress.done, progress.known, message)
+
+        paths = [item["path"] for item in (*outcome["indexed"], *outcome["duplicates"])]
+        outcome["pictures"] = picture_indexing.index_pictures(
+            self.store, self.embedder, [*paths, *outcome["unchanged"]], self.pictures, step
+        )
 
     def _forget_vanished(self) -> None:
         listed = set(self.spec.get("gone", []))
@@ -244,7 +265,7 @@ class _Indexing:
             self.store.join(str(path), twin, folder)
             self.outcome["duplicates"].append({"path": str(path), "source": twin})
             return
-        document = read(path, sha256, lambda page, pages: step(f"page {page + 1} of {pages}"))
+        document = self._read(path, sha256)
         if reason := embedding.unread(self.embedder, "".join(p.text for p in document.pages)):
             raise Unreadable(reason)
         chunks = self._chunks(document)
@@ -264,6 +285,20 @@ class _Indexing:
             }
         )
         step("indexed")
+
+    def _read(self, path: Path, sha256: str) -> Document:
+        """Raises `Unreadable`; a scan is a document where its pictures are looked for."""
+        looked_for = picture_indexing.enabled(self.pictures)
+        if path.suffix.lower() in PICTURE_SUFFIXES:
+            return picture_indexing.picture_document(path, sha256, looked_for)
+        step = self.progress.step
+        try:
+            return read(path, sha256, lambda page, pages: step(f"page {page + 1} of {pages}"))
+        except NoText as reason:
+            scan = picture_indexing.without_text(path, sha256, reason.pages) if looked_for else None
+            if scan is None:
+                raise
+            return scan
 
     def _chunks(self, document: Document) -> list[tuple[int | None, str]]:
         fits, tokens = self.embedder.fits, self.embedder.tokens

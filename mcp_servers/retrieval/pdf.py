@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from mcp_servers.retrieval.decoding import Unreadable
+from mcp_servers.retrieval.decoding import NoText
 from mcp_servers.retrieval.pdf_pages import page_texts
 
 # A line this much of the longest ones' width was broken by the margin. Korean breaks between
@@ -37,9 +37,10 @@ def read_pdf(path: Path, each_page: Callable[[int, int], None]) -> list[str]:
     raw = [_PRIVATE.sub("•", text) for text in page_texts(path, each_page)]
     pages = mended(raw)
     if not any(re.search(r"\w", page) for page in pages):
-        raise Unreadable(
+        raise NoText(
             "The PDF has no text, only pictures (a scan?). Make its text readable first, "
-            "for example with `ocrmypdf -l kor+eng`."
+            "for example with `ocrmypdf -l kor+eng`.",
+            len(pages),
         )
     return pages
 

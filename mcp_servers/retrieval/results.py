@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from typing_extensions import TypedDict
 
 from mcp_servers.retrieval.store import Chunk
@@ -43,6 +45,56 @@ class Passage(TypedDict):
     context: str | None
 
 
+class PictureScores(TypedDict):
+    """Why a picture is where it is; null where a stage did not find it.
+
+    By its words: `words_rank`, and of the text around it a BM25 score (`lexical`), a cosine
+    (`dense`), both weighed (`words`, 0 to 1) and the share of the question that it holds
+    (`coverage`). By its looks: `looks_rank`, and CLIP's cosine with the question (`looks`).
+    """
+
+    words_rank: int | None
+    lexical: float | None
+    dense: float | None
+    words: float | None
+    coverage: float | None
+    looks_rank: int | None
+    looks: float | None
+
+
+class Shown(TypedDict):
+    """A page that shows a picture; `page` is null where the file has no pages."""
+
+    source: str
+    title: str
+    page: int | None
+
+
+class FoundPicture(TypedDict):
+    """A found picture, a PNG file at `picture`, and the page that shows it; `also` are others.
+
+    `score` is the sum of 1 / (60 + rank) over the stages that found it.
+    """
+
+    id: str
+    picture: str
+    caption: str
+    source: str
+    title: str
+    page: int | None
+    also: list[Shown]
+    score: float
+    scores: PictureScores
+
+
+class Ranked(TypedDict):
+    """A result in the ranking of both kinds: the passage or picture with this id."""
+
+    modality: Literal["text", "picture"]
+    id: str
+    score: float
+
+
 class Searched(TypedDict):
     """How much was searched."""
 
@@ -51,10 +103,16 @@ class Searched(TypedDict):
 
 
 class Found(TypedDict):
-    """What a search found, best first."""
+    """What a search found, best first.
+
+    `ranking` fuses both kinds by reciprocal rank: 1 / (60 + rank), for pictures summed over
+    words and looks (Cormack et al. 2009).
+    """
 
     query: str
     passages: list[Passage]
+    pictures: list[FoundPicture]
+    ranking: list[Ranked]
     searched: Searched
 
 

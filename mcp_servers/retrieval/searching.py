@@ -17,10 +17,12 @@ from mcp_servers.retrieval import embedding, ranking
 from mcp_servers.retrieval.cleaning import composed
 from mcp_servers.retrieval.diversity import mmr
 from mcp_servers.retrieval.filtering import Where, allowed
+from mcp_servers.retrieval.fusing import ranked
+from mcp_servers.retrieval.picture_search import PictureSearcher
 from mcp_servers.retrieval.reading import in_context
 from mcp_servers.retrieval.reranking import reranked
-from mcp_servers.retrieval.results import Found, Scores, Searched, passage
-from mcp_servers.retrieval.snapshot import Snapshot, snapshot_of
+from mcp_servers.retrieval.results import Found, Passage, Scores, Searched, passage
+from mcp_servers.retrieval.snapshot import EmptyIndex, Snapshot, snapshot_of
 from mcp_servers.retrieval.store import Chunk, Store
 from mcp_servers.retrieval.vectors import vectors_of
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 Mode = Literal["hybrid", "lexical", "dense", "prefilter"]
+Modality = Literal["both", "text", "pictures"]
 
 _CANDIDATES = 100  # from each side
 _RERANKED = 20  # candidates that a cross-encoder judges
@@ -48,7 +51,8 @@ class Request:
     """What to search for and how.
 
     `variants` are other wordings of the question, or a hypothetical answer (HyDE): each is
-    searched, and their scores are averaged with the question's, which counts twice.
+    searched, and their scores are averaged with the question's, which counts twice. Pictures are
+    searched by the question, `source` and `where` alone; all else is for passages.
     """
 
     query: str
@@ -61,6 +65,7 @@ class Request:
     diversity: float | None = None
     rerank: str | None = None
     window: int = 0
+    modality: Modality = "both"
 
 
 @dataclass(frozen=True)
@@ -96,11 +101,36 @@ class Searcher:
         self.store = store
         self.vectors = vectors_of(store)
         self.embedder = embedding.of_index(store)
+        self.pictures = PictureSearcher(store, self.embedder)
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
 
     def search(self, request: Request) -> Found:
-        """The best passages. The request has been checked."""
+        """The best passages and pictures. The request has been checked."""
+        passages: list[Passage] = []
+        searched: Searched = {"documents": 0, "chunks": 0}
+        has_pictures = request.modality != "text" and self.pictures.there_are()
+        if request.modality == "pictures":
+            searched["documents"] = len(self.store.documents())
+        else:
+            try:
+                passages, searched = self._passages(request)
+            except EmptyIndex:
+                if not has_pictures:
+                    raise
+        pictures = []
+        if has_pictures:
+            asked = request.query, request.k, request.source, request.where
+            pictures = self.pictures.search(*asked)
+        return {
+            "query": request.query,
+            "passages": passages,
+            "pictures": pictures,
+            "ranking": ranked(passages, pictures),
+            "searched": searched,
+        }
+
+    def _passages(self, request: Request) -> tuple[list[Passage], Searched]:
         import numpy as np
 
         snapshot = self._followed()
@@ -109,7 +139,7 @@ class Searcher:
         searched: Searched = {"documents": len(np.unique(owners)), "chunks": len(owners)}
         found = self._candidates(snapshot, request, mask)
         if not len(found.rows):
-            return {"query": request.query, "passages": [], "searched": searched}
+            return [], searched
         chunks: dict[int, Chunk] = {}
         if request.mode == "hybrid" or request.rerank:
             chunks = self.store.chunks([int(id_) for id_ in snapshot.ids[found.rows]])
@@ -124,7 +154,7 @@ class Searcher:
                 context = in_context(self.store, chunk, request.window) if request.window else None
                 score = round(float(found.ranked_by()[at]), 4)
                 passages.append(passage(chunk, score, _scores(found, at, coverage), context))
-        return {"query": request.query, "passages": passages, "searched": searched}
+        return passages, searched
 
     def _followed(self) -> Snapshot:
         with self._lock:
@@ -284,10 +314,16 @@ def search(index: str, request: Request) -> Found:
     query = _checked(request)
     store = Store(index)
     if store.is_unused():
-        return {"query": query, "passages": [], "searched": {"documents": 0, "chunks": 0}}
+        return {
+            "query": query,
+            "passages": [],
+            "pictures": [],
+            "ranking": [],
+            "searched": {"documents": 0, "chunks": 0},
+        }
     store.must_exist()
     embedder = embedding.of_index(store)
-    if request.mode != "lexical":
+    if request.mode != "lexical" or request.modality == "pictures":
         embedding.must_read(embedder, query)
     variants = tuple(text for text in map(_clean, request.variants) if text)
     return searcher(store).search(replace(request, query=query, variants=variants))

@@ -12,13 +12,23 @@ from typing_extensions import TypedDict
 
 from mcp_servers import jobs
 from mcp_servers.errors import EngineError
-from mcp_servers.retrieval import embedding, indexing, listing, page_pictures, reading, searching
+from mcp_servers.retrieval import (
+    embedding,
+    indexing,
+    listing,
+    page_pictures,
+    picture_indexing,
+    reading,
+    searching,
+)
 from mcp_servers.retrieval.chunking import CHUNK_SIZE, OVERLAP, Chunking
 from mcp_servers.retrieval.files import Patterns, found_files
 from mcp_servers.retrieval.filtering import Where
 from mcp_servers.retrieval.page_pictures import PagePicture
+from mcp_servers.retrieval.picture_files import PICTURE_SUFFIXES
+from mcp_servers.retrieval.picture_store import PictureStore
 from mcp_servers.retrieval.results import Found, PageText, Reading
-from mcp_servers.retrieval.searching import Mode, Request
+from mcp_servers.retrieval.searching import Modality, Mode, Request
 from mcp_servers.retrieval.store import DocumentRow, Store
 from mcp_servers.retrieval.vectors import checked
 from mcp_servers.roots import allowed_path
@@ -51,7 +61,7 @@ def add(
     context: Context[Any, Any, Any],
     paths: Annotated[
         list[str],
-        Field(description="Files or folders: PDF, Word, PowerPoint, HTML, Markdown, CSV, text"),
+        Field(description="Files or folders: PDF, Office, HTML, Markdown, CSV, text, pictures"),
     ],
     index: Index = "default",
     include: Annotated[
@@ -79,6 +89,10 @@ def add(
             "faiss-flat, faiss-ivf or faiss-hnsw"
         ),
     ] = None,
+    pictures: Annotated[
+        Literal["auto", "on", "off"] | None,
+        Field(description="Whether pictures are indexed too; auto: where they can be searched"),
+    ] = None,
 ) -> Started:
     """Index files or folders so that search can find them. Returns a job id; ask job about it.
 
@@ -96,11 +110,15 @@ def add(
         indexing.must_be_of(store, spec["embedder"])
     if vectors is not None:
         spec["vectors"] = checked(vectors)
+    wanted = picture_indexing.setting(store, pictures)
+    if pictures is not None:
+        spec["pictures"] = pictures
+    more = PICTURE_SUFFIXES if picture_indexing.enabled(wanted) else ()
     files: dict[str, None] = {}
     spec["skipped"] = []
     for given in paths:
         path = allowed_path(given, context)
-        found, reason = found_files(path, patterns)
+        found, reason = found_files(path, patterns, more)
         files.update((str(file), None) for file in found)
         if path.is_dir():
             spec["folders"].append(str(path))
@@ -164,6 +182,8 @@ def remove(source: Source, index: Index = "default") -> Removed:
             )
         store.remove(document["source"])
         searching.searcher(store).vectors.refresh()
+        if (pictures := PictureStore(store)).exists():
+            pictures.forget_gone(store.documents())
     return {
         "index": index,
         "removed": document["source"],
@@ -204,8 +224,11 @@ def search(
     window: Annotated[
         int, Field(description="Give each passage with so many neighbours on both sides")
     ] = 0,
+    modality: Annotated[
+        Modality, Field(description="Passages, pictures (by words around them, by looks), or both")
+    ] = "both",
 ) -> Found:
-    """Find the passages of the indexed documents that answer a question, with file and page."""
+    """Find passages and pictures of the indexed documents that answer a question, with page."""
     request = Request(
         query=query,
         k=k,
@@ -217,6 +240,7 @@ def search(
         diversity=diversity,
         rerank=rerank,
         window=window,
+        modality=modality,
     )
     return searching.search(index, request)
 

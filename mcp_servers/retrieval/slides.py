@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp_servers.retrieval.cleaning import plain
-from mcp_servers.retrieval.decoding import MAX_CHARACTERS, Unreadable
+from mcp_servers.retrieval.decoding import MAX_CHARACTERS, NoText, Unreadable
 from mcp_servers.retrieval.office import broken, check_office
 from mcp_servers.retrieval.tables import table_text
 
@@ -39,7 +39,8 @@ def read_pptx(path: Path, each_page: Callable[[int, int], None]) -> list[str]:
         if sum(map(len, pages)) > MAX_CHARACTERS:
             raise Unreadable(f"The file holds more than {MAX_CHARACTERS:,} characters. Split it.")
     if not any(re.search(r"\w", page) for page in pages):
-        raise Unreadable("The PowerPoint file has no text, only pictures. Nothing can be found.")
+        reason = "The PowerPoint file has no text, only pictures. Nothing can be found."
+        raise NoText(reason, len(pages))
     return pages
 
 

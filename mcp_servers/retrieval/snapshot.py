@@ -30,6 +30,10 @@ _ANALYSIS = "1"  # changes with `analysis.terms`
 _NO_PAGE = -1
 
 
+class EmptyIndex(EngineError):
+    """An index without passages; it may hold pictures."""
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """The passages of an index at one stamp, by ascending id; `pages` is -1 where there is none."""
@@ -44,7 +48,7 @@ class Snapshot:
 def snapshot_of(store: Store) -> Snapshot:
     """The snapshot at the store's stamp, from disk where it is there.
 
-    Raises `EngineError` for an index without passages.
+    Raises `EmptyIndex` for an index without passages.
     """
     return _load(store) or _build(store)
 
@@ -67,7 +71,7 @@ def _build(store: Store) -> Snapshot:
 
     stamp, rows = store.snapshot()
     if not rows:
-        raise EngineError(f"Index {store.name!r} is empty. Add files to it with add.")
+        raise EmptyIndex(f"Index {store.name!r} is empty. Add files to it with add.")
     lexical = LexicalIndex.build(_terms(store, [text for *_, text in rows]))
     ids, documents, pages = (
         np.array([_NO_PAGE if row[at] is None else row[at] for row in rows], np.int64)
@@ -122,7 +126,7 @@ def _terms(store: Store, texts: Sequence[str]) -> list[Terms]:
     hashes = [text_hash(text) for text in texts]
     with _kept_terms(store) as database:
         kept = database.execute("SELECT hash, terms FROM terms WHERE analysis = ?", (_ANALYSIS,))
-        known = {hash_: _unpacked(packed) for hash_, packed in kept}
+        known = {hash_: unpacked(blob) for hash_, blob in kept}
         by_hash = dict(zip(hashes, texts, strict=True))
         new = {hash_: terms(text) for hash_, text in by_hash.items() if hash_ not in known}
         _keep(database, new)
@@ -154,13 +158,15 @@ def _kept_terms(store: Store) -> Iterator[sqlite3.Connection]:
 def _keep(database: sqlite3.Connection, new: Mapping[bytes, Terms]) -> None:
     database.executemany(
         "INSERT OR REPLACE INTO terms VALUES (?, ?, ?)",
-        [(hash_, _ANALYSIS, _packed(listed)) for hash_, listed in new.items()],
+        [(hash_, _ANALYSIS, packed(listed)) for hash_, listed in new.items()],
     )
 
 
-def _packed(listed: Terms) -> bytes:
+def packed(listed: Terms) -> bytes:
+    """Terms as they are kept."""
     return zlib.compress(json.dumps(listed, ensure_ascii=False).encode(), 1)
 
 
-def _unpacked(packed: bytes) -> Terms:
-    return Terms(*json.loads(zlib.decompress(packed)))
+def unpacked(kept: bytes) -> Terms:
+    """What `packed` made."""
+    return Terms(*json.loads(zlib.decompress(kept)))

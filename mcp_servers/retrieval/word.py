@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp_servers.retrieval.cleaning import plain
-from mcp_servers.retrieval.decoding import MAX_CHARACTERS, Unreadable
+from mcp_servers.retrieval.decoding import MAX_CHARACTERS, NoText, Unreadable
 from mcp_servers.retrieval.office import broken, check_office
 from mcp_servers.retrieval.tables import table_text
 
@@ -38,7 +38,8 @@ def read_docx(path: Path) -> str:
     if len(text) > MAX_CHARACTERS:
         raise Unreadable(f"The file holds more than {MAX_CHARACTERS:,} characters. Split it.")
     if not re.search(r"\w", text):
-        raise Unreadable("The Word file has no text, only pictures. Export it to PDF with text.")
+        reason = "The Word file has no text, only pictures. Export it to PDF with text."
+        raise NoText(reason, None)
     return text
 
 
