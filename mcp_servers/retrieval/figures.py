@@ -72,12 +72,17 @@ def figures_of(path: Path, each_page: Callable[[int, int], None]) -> Iterator[Fi
 
 def figure(image: Image, page: int | None, caption: str, around: list[str]) -> Figure | None:
     """A figure with its words cleaned; None for a picture too small, or of one colour alone."""
-    if min(image.size) < SMALLEST or all(low == high for low, high in image.getextrema()):
+    if min(image.size) < SMALLEST or _is_plain(image):
         return None
     image.thumbnail((LONGEST, LONGEST))
     said = [flat(caption, _CAPTION), *(flat(text, _AROUND) for text in around)]
     words = "\n".join(dict.fromkeys(text for text in said if text))
     return Figure(image, page, said[0] or words.split("\n", 1)[0], words)
+
+
+def _is_plain(image: Image) -> bool:
+    """Whether every pixel of an RGB picture has the same colour."""
+    return image.getcolors(1) is not None
 
 
 def is_caption(line: str) -> bool:
@@ -113,8 +118,9 @@ def _written_inside(path: Path) -> list[str]:
     from PIL import ExifTags, Image
 
     with Image.open(path) as image:
-        info = {key.lower(): value for key, value in image.info.items() if isinstance(value, str)}
+        given = {str(key).lower(): value for key, value in image.info.items()}
         described = image.getexif().get(ExifTags.Base.ImageDescription)
+    info = {key: value for key, value in given.items() if isinstance(value, str)}
     texts = [info.get(key, "") for key in ("title", "description", "comment")]
     texts.append(described if isinstance(described, str) else "")
     settings = info.get("parameters", "")

@@ -48,15 +48,15 @@ class _Evidence:
     places: list[Place] = field(default_factory=list)
     score: float = 0.0
     scores: PictureScores = field(
-        default_factory=lambda: {
-            "words_rank": None,
-            "lexical": None,
-            "dense": None,
-            "words": None,
-            "coverage": None,
-            "looks_rank": None,
-            "looks": None,
-        }
+        default_factory=lambda: PictureScores(
+            words_rank=None,
+            lexical=None,
+            dense=None,
+            words=None,
+            coverage=None,
+            looks_rank=None,
+            looks=None,
+        )
     )
 
 

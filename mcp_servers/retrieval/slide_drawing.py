@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
 _POINT = 12_700  # EMU
+_WIDTH, _HEIGHT = 9_144_000, 6_858_000  # EMU of a slide whose file does not say
 _SIZES = {True: 40.0, False: 20.0}  # points of a title, of other text, where none is given
 _SMALLEST = 6
 _OUTLINES = {"triangle": "triangle", "star5": "star", "heart": "heart"}
@@ -38,15 +39,16 @@ def slide_drawn(path: Path, number: int, longest: int) -> Image:
     try:
         deck = pptx.Presentation(str(path))
         slide = deck.slides[number - 1]
-        return SlideDrawing(deck.slide_width, deck.slide_height, longest).draw(slide)
+        return SlideDrawing(deck, longest).draw(slide)
     except Exception as error:  # python-pptx meets damage in as many ways as there are parts
         raise broken(error, ".pptx") from None
 
 
 class SlideDrawing:
-    """Draws the slides of one file, of `width` x `height` EMU, `longest` pixels a side."""
+    """Draws the slides of one file, `longest` pixels a side; `area` is in square EMU."""
 
-    def __init__(self, width: int, height: int, longest: int) -> None:
+    def __init__(self, deck: Any, longest: int) -> None:
+        width, height = deck.slide_width or _WIDTH, deck.slide_height or _HEIGHT
         self.area = width * height
         self._scale = longest / max(width, height)
         self._size = max(1, round(width * self._scale)), max(1, round(height * self._scale))

@@ -26,7 +26,7 @@ def slide_figures(path: Path, each_page: Callable[[int, int], None]) -> Iterator
         slides = list(deck.slides)
     except Exception as error:  # python-pptx meets damage in as many ways as there are parts
         raise broken(error, ".pptx") from None
-    drawing = SlideDrawing(deck.slide_width, deck.slide_height, 2 * LONGEST)
+    drawing = SlideDrawing(deck, 2 * LONGEST)
     for number, slide in enumerate(slides, 1):
         each_page(number - 1, len(slides))
         try:
