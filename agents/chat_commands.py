@@ -171,6 +171,28 @@ async def _docs(chat: Chat, words: list[str]) -> bool:
     return True
 
 
+async def _image(chat: Chat, words: list[str]) -> bool:
+    from agents import terminal_pictures
+
+    if not words:
+        chat.say("image_usage", pictures=", ".join(map(str, chat.attached)) or "-")
+    elif words[0] in ("off", "빼기"):
+        chat.attached = []
+        chat.say("image_none")
+    else:
+        found = [Path(word).expanduser().resolve() for word in words]
+        for path in found:
+            if not path.is_file():
+                raise DureError(say("no_such_file", chat.language, path=path))
+            if path.suffix.lower() not in terminal_pictures.SUFFIXES:
+                known = ", ".join(sorted(terminal_pictures.SUFFIXES))
+                raise DureError(say("no_picture", chat.language, path=path, known=known))
+        chat.attached += found
+        terminal_pictures.show(chat.out, [str(path) for path in found])
+        chat.say("image_attached", pictures=", ".join(path.name for path in chat.attached))
+    return True
+
+
 async def _follow(chat: Chat, job: str) -> None:
     """Watch a job on a progress bar; Ctrl-C leaves it running."""
     from rich.progress import Progress
@@ -237,6 +259,8 @@ COMMANDS: dict[str, Command] = {
     "/어댑터": _adapter,
     "/tools": _tools,
     "/docs": _docs,
+    "/image": _image,
+    "/그림": _image,
     "/export": _export,
     "/quit": _quit,
 }

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -35,6 +36,7 @@ class Chat:
         self.out = Console()
         self.interactive = sys.stdin.isatty()
         self.new_model: str | None = None
+        self.attached: list[Path] = []  # pictures that go with the next request
         self._yes = yes
         self._prompt: Any = None
 
@@ -60,7 +62,9 @@ class Chat:
         if line.startswith("/"):
             return await chat_commands.run(self, line)
         self.screen.language = language_of(line)
-        await self.answer(line)
+        pictures = "".join(f' "{picture}"' for picture in self.attached)
+        self.attached = []
+        await self.answer(line + pictures)
         return True
 
     async def answer(self, request: str | None) -> None:
@@ -104,9 +108,10 @@ class Chat:
                 yield line.strip()
 
     def _mark(self) -> str:
-        """What stands before the line that is typed: the adapter that answers it, if one is on."""
+        """What stands before the line that is typed: what is attached, the adapter that answers."""
         on = self.session.adapted
-        return f"{on.adapter.name} ❯ " if on else "❯ "
+        names = [*(f"[{each.name}]" for each in self.attached), *([on.adapter.name] if on else [])]
+        return " ".join([*names, "❯ "])
 
     async def _approve(self, waiting: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if self._yes:

@@ -275,7 +275,8 @@ def _config(thread: str) -> dict[str, Any]:
 def _paths_in(request: str) -> list[Path]:
     """Existing files and folders that the user names: naming one allows it."""
     found = []
-    for word in re.split(r"[\s\"'`=]+", request):
+    quoted = re.findall(r"\"([^\"\n]+)\"|(?<!\w)'([^'\n]+)'", request)  # their spaces are their own
+    for word in [*re.split(r"[\s\"'`=]+", request), *("".join(pair) for pair in quoted)]:
         if "/" in word or "." in word:
             path = _existing(word.rstrip(".,;:!?)"))
             if path and path.resolve() != Path("/"):

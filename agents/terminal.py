@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.markdown import Markdown
 from rich.text import Text
 
+from agents import terminal_pictures
 from agents.errors import ApprovalNeeded
 from agents.session import Answer, Event, Session
 
@@ -166,9 +167,10 @@ async def allow(waiting: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def print_answer(console: Console, result: Answer) -> None:
-    """The finished answer: Markdown on a terminal, plain text elsewhere."""
+    """The finished answer: Markdown and its pictures on a terminal, plain text elsewhere."""
     if console.is_terminal:
         console.print(Markdown(result["answer"]))
+        terminal_pictures.show(console, result["artifacts"])
     else:
         console.file.write(result["answer"] + "\n")
 

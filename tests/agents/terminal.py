@@ -37,7 +37,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             cwd=dure.cwd,
-            env=dure.env(TERM="xterm-256color", PROMPT_TOOLKIT_NO_CPR="1", **env),
+            env=dure.env(**{"TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1", **env}),
             preexec_fn=own_terminal,
         )
         os.close(slave)
