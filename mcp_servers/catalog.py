@@ -9,4 +9,5 @@ SERVERS: dict[str, str] = {
     "retrieval": "mcp_servers.retrieval.server",
     "training": "mcp_servers.training.server",
     "foundations": "mcp_servers.foundations.server",
+    "diffusion": "mcp_servers.diffusion.server",
 }

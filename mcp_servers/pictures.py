@@ -61,15 +61,36 @@ def png_of(figure: Figure) -> bytes:
 
 def save(png: bytes, kind: str) -> Path:
     """Keep a picture under `DURE_HOME/pictures`; a reader or a crash never sees half of it."""
-    folder = dure_home() / "pictures"
-    folder.mkdir(exist_ok=True)
-    name = f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}.png"
-    aside = folder / f".{name}.{os.getpid()}.tmp"
+    return keep(png, f"{new_stem(kind)}.png")
+
+
+def new_stem(kind: str) -> str:
+    """A name that no other picture has: its kind, the time and something random."""
+    return f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
+
+
+def keep(png: bytes, name: str) -> Path:
+    """Keep a picture under that name, in place of an earlier one. Raises `EngineError`."""
+    target = folder() / name
+    aside = target.with_name(f".{name}.{os.getpid()}.tmp")
     try:
         aside.write_bytes(png)
-        return aside.replace(folder / name)
+        return aside.replace(target)
+    except OSError as error:
+        raise EngineError(
+            f"The picture cannot be written to {target.parent} ({error.strerror}). Make room "
+            "there, or set DURE_HOME to a folder that you can write."
+        ) from None
     finally:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            aside.unlink()
+
+
+def folder() -> Path:
+    """Where pictures are kept."""
+    found = dure_home() / "pictures"
+    found.mkdir(exist_ok=True)
+    return found
 
 
 def short(label: str, longest: int = 16) -> str:

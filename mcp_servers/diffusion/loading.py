@@ -1,0 +1,121 @@
+"""Pipelines, loaded once and kept: from the package, a folder or the hub; safetensors only."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcp_servers import torch_runtime
+from mcp_servers.diffusion import model_names, previews
+from mcp_servers.diffusion.settings import EMBEDDED
+from mcp_servers.errors import EngineError
+from mcp_servers.torch_runtime import torch
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+Say = Callable[[str], None]
+"""Told what is going on before it takes time."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A pipeline on its device, as its folder has it, and what sizes it draws."""
+
+    name: str
+    folder: Path
+    pipeline: DiffusionPipeline
+    sizes: model_names.Sizes
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it is the package's own."""
+        return self.name == EMBEDDED
+
+    @cached_property
+    def colours(self) -> torch.Tensor | None:
+        """The map from latents to colours for previews, made when one is first wanted."""
+        return previews.colour_map(self.pipeline)
+
+
+_loading = threading.Lock()
+_held: dict[tuple[Path, int, torch.dtype], Loaded] = {}  # one at most: they are large
+
+
+def load(name: str, dtype: str = "auto", say: Say = lambda message: None) -> Loaded:
+    """The pipeline of this name, ready to draw. Raises `EngineError` that says what to do."""
+    precision = torch_runtime.dtype(dtype)
+    with _loading:
+        folder = model_names.folder_of(name) or _fetched(name, say)
+        key = (folder, (folder / model_names.INDEX).stat().st_mtime_ns, precision)
+        if key not in _held:
+            _held.clear()  # before the next one needs the memory
+            say(f"loading the model {name}")
+            _held[key] = Loaded(name, folder, _read(folder, precision), model_names.sizes(folder))
+        return _held[key]
+
+
+def _read(folder: Path, precision: torch.dtype) -> Any:
+    from diffusers import DiffusionPipeline
+    from diffusers.utils import logging
+    from transformers.utils import logging as parts_logging
+
+    for each in (logging, parts_logging):
+        each.disable_progress_bar()
+        each.set_verbosity_error()
+    try:
+        pipeline = DiffusionPipeline.from_pretrained(
+            folder, use_safetensors=True, dtype=precision, local_files_only=True
+        )
+        pipeline = pipeline.to(torch_runtime.device())
+    except torch.OutOfMemoryError:
+        raise out_of_memory() from None
+    except Exception as error:  # whatever a damaged file makes its reader raise
+        raise EngineError(
+            f"The pipeline in {folder} cannot be loaded ({_first_line(error)}). Name another, or "
+            "write it again with diffusers' save_pretrained."
+        ) from None
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def _fetched(name: str, say: Say) -> Path:
+    """A hub pipeline's folder in the hub's own cache, its safetensors alone."""
+    from diffusers import DiffusionPipeline
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    say(f"looking for {name} on the Hugging Face hub")
+    try:
+        folder = DiffusionPipeline.download(name, use_safetensors=True)
+    except GatedRepoError:
+        raise EngineError(
+            f"{name} wants its licence accepted. Do so at its page on the hub, then log in: hf "
+            "auth login."
+        ) from None
+    except RepositoryNotFoundError:
+        raise EngineError(
+            f"The hub has no model {name!r} that you may read. Check the spelling, or log in: hf "
+            "auth login."
+        ) from None
+    except Exception as error:
+        raise EngineError(
+            f"{name!r} cannot be had from the Hugging Face hub ({_first_line(error)}). Check the "
+            f"network, or name a folder or {EMBEDDED}."
+        ) from None
+    return model_names.checked(Path(folder))
+
+
+def out_of_memory() -> EngineError:
+    """What to say where the device's memory is full."""
+    return EngineError(
+        "The model and the picture do not fit into memory. Pass a smaller width and height, or "
+        "dtype float16 on a GPU."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

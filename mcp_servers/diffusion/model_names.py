@@ -1,0 +1,133 @@
+"""Which pipeline a name means: the embedded one, a folder, or a repository of the hub.
+
+Only folders that diffusers wrote, with weights as safetensors: a pickle, or code that comes with
+a model, can do anything when it is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mcp.server.fastmcp import Context
+
+from mcp_servers.diffusion.settings import EMBEDDED, MAX_SIDE
+from mcp_servers.drawings import weights
+from mcp_servers.errors import EngineError
+from mcp_servers.roots import allowed_path
+
+INDEX = "model_index.json"
+_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sides are multiples of `multiple` pixels; the model learnt at `native`, if it says so."""
+
+    multiple: int
+    native: int | None
+
+    def of(self, width: int | None, height: int | None) -> tuple[int | None, int | None]:
+        """Width and height as asked for, or the model's own. Raises `EngineError`."""
+        for name, side in (("width", width), ("height", height)):
+            if side is not None and (side % self.multiple or not self.multiple <= side <= MAX_SIDE):
+                low = min(max(side // self.multiple, 1) * self.multiple, self._most)
+                near = sorted({low, min(low + self.multiple, self._most)})
+                raise EngineError(
+                    f"{name} is {side}. This model draws multiples of {self.multiple} pixels up "
+                    f"to {self._most}: pass {' or '.join(map(str, near))}."
+                )
+        return width or self.native, height or self.native
+
+    @property
+    def _most(self) -> int:
+        return MAX_SIDE // self.multiple * self.multiple
+
+
+def allowed(name: str, context: Context[Any, Any, Any] | None) -> str:
+    """The name, its path made absolute if it is one. Raises `EngineError` outside the roots."""
+    if not _is_path(name):
+        return name
+    return str(allowed_path(name, context))
+
+
+def folder_of(name: str) -> Path | None:
+    """The model's folder, checked; None for a repository of the hub, which may need fetching.
+
+    Raises `EngineError` for a name that means nothing.
+    """
+    if name == EMBEDDED:
+        return weights.folder("diffusion")
+    if _is_path(name):
+        return checked(Path(name))
+    if not _HUB_NAME.fullmatch(name):
+        raise EngineError(
+            f"There is no model {name!r}. Choose {EMBEDDED}, a folder that diffusers wrote, or a "
+            "name of the Hugging Face hub such as stable-diffusion-v1-5/stable-diffusion-v1-5."
+        )
+    return None
+
+
+def checked(folder: Path) -> Path:
+    """A folder that holds a pipeline without pickles or code. Raises `EngineError`."""
+    if folder.is_file():
+        raise EngineError(f"{folder} is a file. Name the folder that holds {INDEX}.")
+    if not folder.is_dir():
+        raise EngineError(f"There is no folder {folder}. Check the spelling.")
+    index = _json(folder / INDEX)
+    if index is None:
+        raise EngineError(
+            f"{folder} has no {INDEX} that can be read, so it holds no pipeline. Name a folder "
+            "that diffusers' save_pretrained wrote."
+        )
+    parts = {name: part for name, part in index.items() if isinstance(part, list)}
+    if "_class_name" in parts:
+        raise EngineError(f"{folder} brings a pipeline's own code, which is not run. Name another.")
+    for name, part in parts.items():
+        if part and part[0] and (folder / name / f"{part[0]}.py").exists():
+            raise EngineError(
+                f"The part {name} of {folder} brings code of its own, which is not run. Name a "
+                "pipeline whose parts are of diffusers and transformers."
+            )
+        _refuse_pickles(folder / name)
+    return folder
+
+
+def sizes(folder: Path) -> Sizes:
+    """What the parts' configurations say of sizes, without loading them."""
+    vae = _json(folder / "vae" / "config.json") or {}
+    unet = _json(folder / "unet" / "config.json")
+    body = unet or _json(folder / "transformer" / "config.json") or {}
+    factor = 2 ** max(0, len(vae.get("block_out_channels", ())) - 1)
+    deeper = 2 ** (len(unet.get("down_block_types", ())) - 1) if unet else body.get("patch_size", 2)
+    learnt = body.get("sample_size")
+    native = learnt * factor if isinstance(learnt, int) else None
+    return Sizes(factor * deeper if isinstance(deeper, int) else factor, native)
+
+
+def _refuse_pickles(part: Path) -> None:
+    if not part.is_dir() or any(part.glob("*.safetensors")):
+        return
+    pickles = sorted(file.name for file in part.iterdir() if file.suffix in _PICKLES)
+    if pickles:
+        raise EngineError(
+            f"The weights in {part} are pickled ({pickles[0]}): loading them can run any code. "
+            "Convert them to safetensors, or name a model that has them so."
+        )
+
+
+def _is_path(name: str) -> bool:
+    return name.startswith((".", "~", os.sep)) or (name != EMBEDDED and Path(name).exists())
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

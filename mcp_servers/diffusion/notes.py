@@ -1,0 +1,86 @@
+"""What the user should know of a picture, in the language of the prompt."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from mcp_servers.morphemes import HANGUL
+
+_WORD = re.compile(r"[^\W_]+")
+_SAMPLED = 4000  # captions: enough to hold every word of the drawn world
+
+
+def language_of(prompt: str) -> int:
+    """0 for English, 1 for Korean: the place of a text in a pair."""
+    return 1 if HANGUL.search(prompt) else 0
+
+
+def say(prompt: str, english: str, korean: str) -> str:
+    """The text in the language of the prompt."""
+    return (english, korean)[language_of(prompt)]
+
+
+def unknown_words(prompt: str) -> list[str]:
+    """The words that no caption of the embedded model's drawn world holds."""
+    known = _known_words()
+    found = (word for word in _WORD.findall(prompt.lower()) if word not in known)
+    return list(dict.fromkeys(found))
+
+
+@cache
+def _known_words() -> frozenset[str]:
+    from mcp_servers.drawings.captions import caption
+    from mcp_servers.drawings.scenes import random_scene
+
+    rng = random.Random(0)
+    words: set[str] = set()
+    for at in range(_SAMPLED):
+        scene = random_scene(rng, held_out=None)
+        words.update(_WORD.findall(caption(scene, "ko" if at % 2 else "en", rng).lower()))
+    return frozenset(words)
+
+
+def of_the_prompt(prompt: str, embedded: bool, tokenizer: Any) -> list[str]:
+    """What the model will not understand of a prompt, or not read."""
+    found = []
+    if embedded:
+        if unknown := unknown_words(prompt):
+            found.append(_world(prompt, unknown))
+    elif HANGUL.search(prompt):
+        found.append("많은 모델은 영어만 배웠습니다. 그림이 다르면 영어로 다시 적어 보십시오.")
+    if lost := _beyond(prompt, tokenizer):
+        found.append(
+            say(
+                prompt,
+                f"The model reads no further than here; ignored: {lost!r}.",
+                f"모델이 읽는 길이를 넘어 다음 부분은 쓰이지 않았습니다: {lost!r}",
+            )
+        )
+    return found
+
+
+def _world(prompt: str, unknown: Sequence[str]) -> str:
+    words = ", ".join(unknown[:8])
+    return say(
+        prompt,
+        f"The embedded model draws coloured shapes (circle, square, triangle, star, heart, cross) "
+        f"with sizes, places and backgrounds; it does not know: {words}. Name a model of the hub "
+        "or a folder for other pictures.",
+        f"내장 모델은 색이 있는 도형(원, 정사각형, 삼각형, 별, 하트, 십자가)과 크기, 위치, 배경만 "
+        f"그립니다. 모르는 말: {words}. 다른 그림은 model에 허브 이름이나 폴더를 주십시오.",
+    )
+
+
+def _beyond(prompt: str, tokenizer: Any) -> str:
+    """What of a prompt the text encoder does not read."""
+    longest = getattr(tokenizer, "model_max_length", None)
+    if not longest or longest > 100_000:
+        return ""
+    ids = tokenizer(prompt, truncation=False, verbose=False).input_ids
+    if len(ids) <= longest:
+        return ""
+    return str(tokenizer.decode(ids[longest - 1 : -1]))
