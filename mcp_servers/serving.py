@@ -23,7 +23,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 from mcp.server.fastmcp import Context, FastMCP
-from mcp.types import CallToolResult, ImageContent, TextContent, ToolAnnotations
+from mcp.types import CallToolResult, ContentBlock, ImageContent, TextContent, ToolAnnotations
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 _MARK = "__dure_tool__"
@@ -90,16 +90,18 @@ def report(context: Context[Any, Any, Any], done: float, total: float, message: 
     anyio.from_thread.run(context.report_progress, done, total, message)
 
 
-def with_picture(result: Mapping[str, Any], png: bytes) -> CallToolResult:
-    """A structured result, as text too for clients that read no structure, and its picture."""
-    image = base64.b64encode(png).decode("ascii")
-    return CallToolResult(
-        content=[
-            TextContent(type="text", text=json.dumps(result, ensure_ascii=False)),
-            ImageContent(type="image", data=image, mimeType="image/png"),
-        ],
-        structuredContent=dict(result),
-    )
+def with_picture(result: Mapping[str, Any], png: bytes | None) -> CallToolResult:
+    """A structured result, as text too for clients that read no structure, and its picture.
+
+    None stands for a picture that is still to be made.
+    """
+    content: list[ContentBlock] = [
+        TextContent(type="text", text=json.dumps(result, ensure_ascii=False))
+    ]
+    if png is not None:
+        image = base64.b64encode(png).decode("ascii")
+        content.append(ImageContent(type="image", data=image, mimeType="image/png"))
+    return CallToolResult(content=content, structuredContent=dict(result))
 
 
 def run(engine: Engine) -> None:

@@ -7,15 +7,17 @@ killed loses one picture at most.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mcp_servers.diffusion import schedulers
+from mcp_servers.diffusion import adapters, loading, schedulers, source_pictures
 from mcp_servers.diffusion.loading import Loaded, out_of_memory
 from mcp_servers.diffusion.settings import Settings
+from mcp_servers.diffusion.source_pictures import Source
 from mcp_servers.errors import EngineError
 from mcp_servers.torch_runtime import torch
 
@@ -26,7 +28,7 @@ OnStep = Callable[[int, int, torch.Tensor], None]
 """Called after each step with its number from 1, how many there are, and the noisy latents."""
 _EMBEDDED_GUIDANCE = 5.0
 _GUIDANCE = 7.5  # where a pipeline says nothing of its own
-_drawing = threading.Lock()  # a pipeline keeps its scheduler's state
+_drawing = threading.Lock()  # a pipeline has one scheduler and one set of adapters
 
 
 @dataclass(frozen=True)
@@ -38,29 +40,55 @@ class Drawn:
 
 
 class Drawer:
-    """A pipeline made ready for one request. Raises `EngineError` for what it cannot do."""
+    """A pipeline made ready for one request; with it, nobody else draws with the pipeline.
+
+    Raises `EngineError` for what it cannot do.
+    """
 
     def __init__(self, loaded: Loaded, asked: Settings) -> None:
-        self._pipeline = loaded.pipeline
+        self._pipeline = loading.for_task(loaded, asked.task)
         self._known = inspect.signature(type(self._pipeline).__call__).parameters
-        if "prompt" not in self._known:
+        if "prompt" not in self._known or loaded.scheduler is None:
             raise EngineError(
-                f"{loaded.name} ({type(self._pipeline).__name__}) draws without words. Name a "
-                "pipeline that takes a prompt."
+                f"{loaded.name} ({type(self._pipeline).__name__}) does not draw from words by "
+                "steps. Name a text-to-image pipeline."
             )
         self._asked = asked
-        self._scheduler = schedulers.new_scheduler(self._pipeline.scheduler, asked.scheduler)
+        self._scheduler = schedulers.new_scheduler(loaded.scheduler, asked.scheduler)
         if asked.eta and self.scheduler != "DDIMScheduler":
             raise EngineError(
                 f"eta acts with ddim, not with {self.scheduler}. Pass scheduler ddim."
             )
-        self.width, self.height = loaded.sizes.of(asked.width, asked.height)
+        self._source: Source | None = None
+        if asked.picture is None:
+            self.width, self.height = loaded.sizes.of(asked.width, asked.height)
+        else:
+            self._source = source_pictures.opened(
+                asked.picture, asked.mask, loaded.sizes, asked.width, asked.height
+            )
+            self.width, self.height = self._source.picture.size
         own = self._known.get("guidance_scale")
         default = own.default if own and isinstance(own.default, float) else _GUIDANCE
         if loaded.embedded:
             default = _EMBEDDED_GUIDANCE
         self.guidance_scale = default if asked.guidance_scale is None else asked.guidance_scale
         self._arguments = self._of_the_call()
+
+    def __enter__(self) -> Drawer:
+        _drawing.acquire()
+        try:
+            adapters.put_on(self._pipeline, self._asked.lora or [], self._asked.lora_scale)
+        except BaseException:
+            _drawing.release()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self._asked.lora:
+                adapters.take_off(self._pipeline)
+        finally:
+            _drawing.release()
 
     @property
     def scheduler(self) -> str:
@@ -86,24 +114,25 @@ class Drawer:
         arguments = dict(self._arguments)
         if "callback_on_step_end" in self._known:
             arguments["callback_on_step_end"] = ended
-        with _drawing:
-            self._pipeline.scheduler = type(self._scheduler).from_config(self._scheduler.config)
-            try:
+        self._pipeline.scheduler = schedulers.renewed(self._scheduler)
+        try:
+            with _old_layout(getattr(self._pipeline, "text_encoder", None)):
                 made = self._pipeline(
                     generator=torch.Generator("cpu").manual_seed(seed), **arguments
                 )
-            except torch.OutOfMemoryError:
+        except torch.OutOfMemoryError:
+            raise out_of_memory() from None
+        except RuntimeError as error:
+            if "allocate memory" in str(error):
                 raise out_of_memory() from None
-            except RuntimeError as error:
-                if "allocate memory" in str(error):
-                    raise out_of_memory() from None
-                raise
-            except (TypeError, ValueError) as error:
-                raise EngineError(
-                    f"The pipeline refuses this: {error} Change what it names."
-                ) from None
+            raise
+        except (IndexError, TypeError, ValueError) as error:
+            raise EngineError(f"The pipeline refuses this: {error} Change what it names.") from None
         flagged = getattr(made, "nsfw_content_detected", None)
-        return Drawn(_picture(made.images[0]), bool(flagged and flagged[0]))
+        picture = _picture(made.images[0])
+        if self._source:
+            picture = self._source.finished(picture)
+        return Drawn(picture, bool(flagged and flagged[0]))
 
     def _of_the_call(self) -> dict[str, Any]:
         asked = self._asked
@@ -113,8 +142,14 @@ class Drawer:
             "guidance_scale": self.guidance_scale,
             "output_type": "np",
         }
-        given |= {"width": self.width} if self.width else {}
-        given |= {"height": self.height} if self.height else {}
+        if self._source:
+            given["image"] = self._source.picture
+            given |= {"mask_image": self._source.mask} if self._source.mask else {}
+            given["strength"] = asked.strength
+        for name, side in (("width", self.width), ("height", self.height)):
+            # what redraws a picture often takes its size instead
+            if side and (name in self._known or not self._source):
+                given[name] = side
         given |= {"negative_prompt": asked.negative_prompt} if asked.negative_prompt else {}
         given |= {"eta": asked.eta} if asked.eta else {}
         given |= {"clip_skip": asked.clip_skip} if asked.clip_skip else {}
@@ -125,6 +160,23 @@ class Drawer:
                     "another model."
                 )
         return given
+
+
+@contextlib.contextmanager
+def _old_layout(encoder: Any) -> Iterator[None]:
+    """Let `clip_skip` find the text encoder's last norm where transformers 4 had it.
+
+    diffusers 0.42 still looks in `text_model`. For the call alone: by that name's absence it
+    knows how to read adapters. Past `nn.Module`'s setter, since a module may not hold itself.
+    """
+    new = hasattr(encoder, "final_layer_norm") and not hasattr(encoder, "text_model")
+    if new:
+        vars(encoder)["text_model"] = encoder
+    try:
+        yield
+    finally:
+        if new:
+            del vars(encoder)["text_model"]
 
 
 def _picture(pixels: Any) -> Image:

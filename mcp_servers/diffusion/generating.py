@@ -6,7 +6,6 @@ not drawn again.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -39,22 +38,23 @@ def drawn(asked: Settings, stem: str, report: Report) -> Drawing:
     told = notes.of_the_prompt(
         asked.prompt, loaded.embedded, getattr(loaded.pipeline, "tokenizer", None)
     )
-    for at in range(asked.count):
-        seed, name = asked.seed + at, f"{stem}-{at + 1:03d}.png"
-        path = pictures.folder() / name
-        if not path.is_file():
-            stamp = {**settings, "seed": seed}
-            watcher = _Watcher(asked, loaded, at, path, stamp, report)
-            try:
-                picture = drawer.draw(seed, watcher)
-            finally:
-                watcher.live.unlink(missing_ok=True)
-            kept += watcher.kept
-            if picture.blocked:
-                told.append(f"Seed {seed}: the model's safety checker blacked the picture out.")
-            pictures.keep(stamps.stamped(picture.image, stamp), name)
-            width, height = picture.image.size
-        made.append({"picture": str(path), "seed": seed})
+    with drawer:
+        for at in range(asked.count):
+            seed, name = asked.first_seed + at, f"{stem}-{at + 1:03d}.png"
+            path = pictures.folder() / name
+            if not path.is_file():
+                stamp = {**settings, "seed": seed}
+                watcher = _Watcher(asked, loaded, at, path, stamp, report)
+                try:
+                    picture = drawer.draw(seed, watcher)
+                finally:
+                    watcher.live.unlink(missing_ok=True)
+                kept += watcher.kept
+                if picture.blocked:
+                    told.append(notes.blocked(asked.prompt, seed))
+                pictures.keep(stamps.stamped(picture.image, stamp), name)
+                width, height = picture.image.size
+            made.append({"picture": str(path), "seed": seed})
     return {
         "pictures": made,
         "previews": kept,
@@ -72,12 +72,14 @@ def drawn(asked: Settings, stem: str, report: Report) -> Drawing:
 
 def _settings(asked: Settings, drawer: Drawer) -> dict[str, Any]:
     """What makes a picture again, under the names of the tools' arguments; the seed apart."""
-    given = dataclasses.asdict(asked)
-    for name in ("count", "seed", "preview_every"):
-        del given[name]
+    given = asked.model_dump(
+        exclude={"count", "seed", "preview_every", "background"}, exclude_none=True
+    )
+    for name in ("model", "picture", "mask"):  # where files lie is nobody's business
+        if name in given and Path(given[name]).is_absolute():
+            given[name] = Path(given[name]).name
     return {
         **given,
-        "model": Path(asked.model).name if Path(asked.model).is_absolute() else asked.model,
         "guidance_scale": drawer.guidance_scale,
         "width": drawer.width,
         "height": drawer.height,

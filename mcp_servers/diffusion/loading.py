@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_servers import torch_runtime
 from mcp_servers.diffusion import model_names, previews
-from mcp_servers.diffusion.settings import EMBEDDED
+from mcp_servers.diffusion.settings import EMBEDDED, Task
 from mcp_servers.errors import EngineError
 from mcp_servers.torch_runtime import torch
 
@@ -24,11 +25,12 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Loaded:
-    """A pipeline on its device, as its folder has it, and what sizes it draws."""
+    """A pipeline on its device, the scheduler that its folder has, and what sizes it draws."""
 
     name: str
     folder: Path
     pipeline: DiffusionPipeline
+    scheduler: Any
     sizes: model_names.Sizes
 
     @property
@@ -55,8 +57,40 @@ def load(name: str, dtype: str = "auto", say: Say = lambda message: None) -> Loa
         if key not in _held:
             _held.clear()  # before the next one needs the memory
             say(f"loading the model {name}")
-            _held[key] = Loaded(name, folder, _read(folder, precision), model_names.sizes(folder))
+            pipeline = _read(folder, precision)
+            own = getattr(pipeline, "scheduler", None)
+            _held[key] = Loaded(name, folder, pipeline, own, model_names.sizes(folder))
         return _held[key]
+
+
+def for_task(loaded: Loaded, task: Task) -> Any:
+    """The pipeline for this task over the same weights. Raises `EngineError` if there is none."""
+    import diffusers
+
+    own = inspect.signature(type(loaded.pipeline).__call__).parameters
+    if task == "text" and "image" not in own:
+        return loaded.pipeline
+    kinds = {
+        "text": diffusers.AutoPipelineForText2Image,
+        "image": diffusers.AutoPipelineForImage2Image,
+        "mask": diffusers.AutoPipelineForInpainting,
+    }
+    inpaints = getattr(getattr(loaded.pipeline, "unet", None), "config", {}).get("in_channels") == 9
+    if inpaints and task != "mask":
+        raise EngineError(
+            f"{loaded.name} was trained to fill masks and does nothing else. Use inpaint, or name "
+            "another model."
+        )
+    try:
+        pipeline = kinds[task].from_pipe(loaded.pipeline)
+    except ValueError:
+        told = {"text": "draws from words", "image": "redraws pictures", "mask": "fills masks"}
+        raise EngineError(
+            f"diffusers has no pipeline of {loaded.name}'s kind "
+            f"({type(loaded.pipeline).__name__}) that {told[task]}. Name another model."
+        ) from None
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
 
 
 def _read(folder: Path, precision: torch.dtype) -> Any:

@@ -6,6 +6,7 @@ a model, can do anything when it is loaded.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from typing import Any
 
 from mcp.server.fastmcp import Context
 
+from mcp_servers.diffusion.results import Pipeline
 from mcp_servers.diffusion.settings import EMBEDDED, MAX_SIDE
 from mcp_servers.drawings import weights
 from mcp_servers.errors import EngineError
@@ -43,6 +45,24 @@ class Sizes:
                     f"to {self._most}: pass {' or '.join(map(str, near))}."
                 )
         return width or self.native, height or self.native
+
+    def near(
+        self, source: tuple[int, int], width: int | None, height: int | None
+    ) -> tuple[int, int]:
+        """Width and height to redraw a picture of that size in; what is None keeps proportions.
+
+        With neither, the longer side is the model's own. Raises `EngineError`.
+        """
+        self.of(width, height)
+        longer = self.native or min(max(source), self._most)
+        scale = longer / max(source)
+        if width or height:
+            scale = width / source[0] if width else (height or 0) / source[1]
+        across, down = (
+            min(max(round(side * scale / self.multiple), 1) * self.multiple, self._most)
+            for side in source
+        )
+        return width or across, height or down
 
     @property
     def _most(self) -> int:
@@ -108,6 +128,31 @@ def sizes(folder: Path) -> Sizes:
     learnt = body.get("sample_size")
     native = learnt * factor if isinstance(learnt, int) else None
     return Sizes(factor * deeper if isinstance(deeper, int) else factor, native)
+
+
+def listing() -> list[Pipeline]:
+    """The embedded pipeline and those in the hub's cache, whose safetensors are here."""
+    from huggingface_hub import constants
+
+    found: dict[str, Path] = {}
+    with contextlib.suppress(EngineError):
+        found[EMBEDDED] = weights.folder("diffusion")
+    for index in sorted(Path(constants.HF_HUB_CACHE).glob(f"models--*/snapshots/*/{INDEX}")):
+        name = index.parents[2].name.removeprefix("models--").replace("--", "/", 1)
+        with contextlib.suppress(EngineError):
+            found[name] = checked(index.parent)
+    return [_described(name, folder) for name, folder in found.items()]
+
+
+def _described(name: str, folder: Path) -> Pipeline:
+    known = sizes(folder)
+    return {
+        "name": name,
+        "pipeline": str((_json(folder / INDEX) or {}).get("_class_name", "")),
+        "side": known.native,
+        "multiple": known.multiple,
+        "folder": str(folder),
+    }
 
 
 def _refuse_pickles(part: Path) -> None:

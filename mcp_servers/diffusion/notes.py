@@ -63,6 +63,15 @@ def of_the_prompt(prompt: str, embedded: bool, tokenizer: Any) -> list[str]:
     return found
 
 
+def blocked(prompt: str, seed: int) -> str:
+    """That the model's own safety checker took a picture away."""
+    return say(
+        prompt,
+        f"Seed {seed}: the model's safety checker blacked the picture out. Try another seed.",
+        f"시드 {seed}: 모델의 안전 검사가 그림을 검게 지웠습니다. 다른 시드를 써 보십시오.",
+    )
+
+
 def _world(prompt: str, unknown: Sequence[str]) -> str:
     words = ", ".join(unknown[:8])
     return say(

@@ -41,3 +41,24 @@ class Drawing(TypedDict):
     job: str | None
     status: jobs.Status
     notes: list[str]
+
+
+class Made(TypedDict):
+    """How a PNG was made: `settings` are arguments of the tools; `text` is what it says itself."""
+
+    picture: str
+    settings: dict[str, Any]
+    text: str
+
+
+class Pipeline(TypedDict):
+    """A model that `model` accepts without fetching anything.
+
+    `side` is the width and height that it learnt, in pixels; sizes are multiples of `multiple`.
+    """
+
+    name: str
+    pipeline: str
+    side: int | None
+    multiple: int
+    folder: str

@@ -37,7 +37,7 @@ def new_scheduler(own: SchedulerMixin, name: Scheduler) -> SchedulerMixin:
     import diffusers
 
     if name == "auto":
-        return type(own).from_config(own.config)
+        return renewed(own)
     class_name, settings = _CLASSES[name]
     chosen = getattr(diffusers, class_name)
     possible = {kind.__name__ for kind in (type(own), *own.compatibles)}
@@ -48,6 +48,11 @@ def new_scheduler(own: SchedulerMixin, name: Scheduler) -> SchedulerMixin:
             f"Pass one of: {', '.join(['auto', *named])}."
         )
     return chosen.from_config(own.config, **settings)
+
+
+def renewed(scheduler: SchedulerMixin) -> SchedulerMixin:
+    """A scheduler like this one that has taken no step."""
+    return type(scheduler).from_config(scheduler.config)
 
 
 def name_of(scheduler: SchedulerMixin) -> str:

@@ -1,81 +1,136 @@
-"""The diffusion server: pictures from words by any diffusers pipeline."""
+"""The diffusion server: pictures from words, from pictures and masks, by any diffusers pipeline."""
 
 from __future__ import annotations
 
-import random
+from pathlib import Path
 from typing import Annotated, Any
 
 from mcp.server.fastmcp import Context
 from mcp.types import CallToolResult
 from pydantic import Field
 
-from mcp_servers.diffusion import model_names
-from mcp_servers.diffusion.results import Drawing
-from mcp_servers.diffusion.settings import EMBEDDED, MAX_COUNT, MAX_SEED, Dtype, Scheduler, Settings
+from mcp_servers import jobs as job_files
+from mcp_servers import pictures
+from mcp_servers.diffusion import model_names, settings
+from mcp_servers.diffusion.notes import say
+from mcp_servers.diffusion.results import Drawing, Made, Pipeline
+from mcp_servers.diffusion.settings import Settings, with_controls
+from mcp_servers.errors import EngineError
+from mcp_servers.roots import allowed_path
 from mcp_servers.serving import Engine, report, run, tool, with_picture
 
-Prompt = Annotated[str, Field(description="What the picture shows, Korean or English")]
-Negative = Annotated[str, Field(description="What it must not show")]
-Steps = Annotated[int, Field(description="Denoising steps; more take longer")]
-Guidance = Annotated[
-    float | None, Field(description="How closely to follow the prompt; null: the model's usual")
-]
-Width = Annotated[int | None, Field(description="Pixels; null: the model's own")]
-Height = Annotated[int | None, Field(description="Pixels; null: the model's own")]
-Seed = Annotated[int | None, Field(description="The same seed gives the same picture; null: any")]
-Count = Annotated[int, Field(description="Pictures; each next one has the next seed")]
-SchedulerName = Annotated[Scheduler, Field(description="Sampler; auto: the model's own")]
-Eta = Annotated[float, Field(description="Noise that ddim adds at each step, 0 to 1")]
-ClipSkip = Annotated[int, Field(description="Last layers of the text encoder to leave out")]
-Precision = Annotated[Dtype, Field(description="Numbers to compute with")]
-PreviewEvery = Annotated[
-    int, Field(description="Keep a preview every so many steps, to show how noise becomes it")
-]
-Model = Annotated[
-    str, Field(description="embedded (shapes in colours), a diffusers folder, or a hub name")
-]
+KINDS = {  # of jobs -> the module that does them
+    "picture": "mcp_servers.diffusion.generating",
+}
+
+JobId = Annotated[str, Field(description="Id of a job")]
+Source = Annotated[str, Field(description="Path of the picture")]
 
 
 @tool("Generate pictures", read_only=False)
+@with_controls
 def generate(
-    context: Context[Any, Any, Any],
-    prompt: Prompt,
-    negative_prompt: Negative = "",
-    steps: Steps = 25,
-    guidance_scale: Guidance = None,
-    width: Width = None,
-    height: Height = None,
-    seed: Seed = None,
-    count: Count = 1,
-    scheduler: SchedulerName = "auto",
-    eta: Eta = 0.0,
-    clip_skip: ClipSkip = 0,
-    dtype: Precision = "auto",
-    model: Model = EMBEDDED,
-    preview_every: PreviewEvery = 0,
+    context: Context[Any, Any, Any], **controls: Any
 ) -> Annotated[CallToolResult, Drawing]:
     """Draw pictures from words. The settings are written into each PNG."""
-    from mcp_servers import pictures
+    return _drawn(context, controls)
 
-    asked = Settings(
-        prompt=prompt,
-        negative_prompt=negative_prompt,
-        steps=steps,
-        guidance_scale=guidance_scale,
-        width=width,
-        height=height,
-        seed=random.randrange(MAX_SEED - MAX_COUNT) if seed is None else seed,
-        count=count,
-        scheduler=scheduler,
-        eta=eta,
-        clip_skip=clip_skip,
-        dtype=dtype,
-        model=model_names.allowed(model, context),
-        preview_every=preview_every,
-    ).checked()
+
+@tool("Redraw a picture", read_only=False)
+@with_controls
+def image_to_image(
+    context: Context[Any, Any, Any],
+    picture: Source,
+    strength: Annotated[
+        float, Field(description="How much changes: near 0 little, 1 everything")
+    ] = 0.6,
+    **controls: Any,
+) -> Annotated[CallToolResult, Drawing]:
+    """Draw a picture anew from another picture and words, near to it or far from it."""
+    path = str(allowed_path(picture, context))
+    return _drawn(context, {**controls, "picture": path, "strength": strength})
+
+
+@tool("Redraw a part of a picture", read_only=False)
+@with_controls
+def inpaint(
+    context: Context[Any, Any, Any],
+    picture: Source,
+    mask: Annotated[
+        str,
+        Field(description="A picture, white where to redraw, or a box left,top,right,bottom"),
+    ],
+    strength: Annotated[
+        float, Field(description="How much changes inside the mask; 1: nothing of it stays")
+    ] = 1.0,
+    **controls: Any,
+) -> Annotated[CallToolResult, Drawing]:
+    """Draw the masked part of a picture anew from words; all else stays as it is."""
+    from mcp_servers.diffusion import source_pictures
+
+    path = str(allowed_path(picture, context))
+    marked = mask if source_pictures.is_box(mask) else str(allowed_path(mask, context))
+    given = {"picture": path, "mask": marked, "strength": strength}
+    return _drawn(context, {**controls, **given})
+
+
+@tool("Settings of a picture")
+def settings_of(context: Context[Any, Any, Any], picture: Source) -> Made:
+    """Read back from a PNG how it was generated: prompt, seed, model and all else."""
+    from mcp_servers.diffusion import stamps
+
+    path = allowed_path(picture, context)
+    found, text = stamps.settings_in(path)
+    return {"picture": str(path), "settings": found, "text": text}
+
+
+@tool("List pipelines")
+def pipelines() -> list[Pipeline]:
+    """The models that draw here without fetching anything: the embedded one, the hub's cache."""
+    return model_names.listing()
+
+
+@tool("Job state")
+def job(job: JobId) -> job_files.JobState:
+    """How far a job is: pictures and steps done, a preview's path, and its result or error."""
+    return job_files.state(job)
+
+
+@tool("List jobs")
+def jobs() -> list[job_files.JobState]:
+    """The jobs of this server, newest first."""
+    own = (name for name in job_files.listing() if name.partition("-")[0] in KINDS)
+    return [job_files.state(name) for name in own]
+
+
+@tool("Cancel a job", read_only=False)
+def cancel(job: JobId) -> job_files.JobState:
+    """Stop a job at its next step. What is finished stays, and resume goes on."""
+    return job_files.cancel(job)
+
+
+@tool("Resume a job", read_only=False)
+def resume(job: JobId) -> job_files.JobState:
+    """Go on with a job that was cancelled, failed or killed; what is finished is kept."""
+    kind = job_files.state(job)["kind"]
+    if kind not in KINDS:
+        raise EngineError(f"{job} is no job of this server. Ask jobs which there are.")
+    return job_files.resume(job, KINDS[kind])
+
+
+def _drawn(context: Context[Any, Any, Any], controls: dict[str, Any]) -> CallToolResult:
+    """Check, then draw now or start a job."""
+    asked = settings.of(controls)
+    named = {
+        "model": model_names.allowed(asked.model, context),
+        "lora": [model_names.allowed(name, context) for name in asked.lora or ()] or None,
+    }
+    asked = asked.model_copy(update=named)
     folder = model_names.folder_of(asked.model)
     if folder:
-        model_names.sizes(folder).of(width, height)
+        model_names.sizes(folder).of(asked.width, asked.height)
+    if asked.is_long:
+        return with_picture(_started(asked), None)
 
     from mcp_servers.diffusion import generating, sheets
 
@@ -84,13 +139,46 @@ def generate(
         pictures.new_stem("picture"),
         lambda done, total, message: report(context, done, total, message),
     )
-    return with_picture(made, sheets.sheet_of(made["pictures"]))
+    return with_picture(made, sheets.sheet_of([Path(each["picture"]) for each in made["pictures"]]))
+
+
+def _started(asked: Settings) -> Drawing:
+    started = job_files.start("picture", KINDS["picture"], asked.model_dump())
+    note = say(
+        asked.prompt,
+        f"It is drawn in the background: ask job about {started['job']}.",
+        f"백그라운드에서 그리고 있습니다. 진행은 job 도구로 알 수 있습니다: {started['job']}",
+    )
+    return {
+        "pictures": [],
+        "previews": [],
+        "model": asked.model,
+        "scheduler": None,
+        "width": asked.width,
+        "height": asked.height,
+        "settings": {},
+        "seconds": 0.0,
+        "job": started["job"],
+        "status": started["status"],
+        "notes": [note],
+    }
 
 
 ENGINE = Engine(
     name="diffusion",
-    summary="draws pictures from words with Stable Diffusion and any diffusers pipeline",
-    tools=(generate,),
+    summary="draws pictures from words, redraws pictures and parts of them, with Stable Diffusion "
+    "and any diffusers pipeline",
+    tools=(
+        generate,
+        image_to_image,
+        inpaint,
+        settings_of,
+        pipelines,
+        job,
+        jobs,
+        cancel,
+        resume,
+    ),
 )
 
 if __name__ == "__main__":

@@ -1,12 +1,17 @@
-"""What a picture may be asked for, checked before a model loads.
+"""What pictures may be asked for: every control once, with its limits, checked before drawing.
 
-Names and meanings are those of diffusers' pipelines (`steps` is `num_inference_steps`).
+Meanings are those of diffusers' pipelines (`steps` is `num_inference_steps`). This module imports
+no engine: a server describes the controls without loading torch.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+import inspect
+import random
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mcp_servers.errors import EngineError
 
@@ -23,72 +28,149 @@ Scheduler = Literal[
     "dpm++_karras",
     "unipc",
 ]
+Task = Literal["text", "image", "mask"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 SCHEDULERS: tuple[Scheduler, ...] = get_args(Scheduler)
 EMBEDDED = "embedded"
 MAX_SIDE = 2048  # pixels
 MAX_SEED = 2**32 - 1
 MAX_COUNT = 1000
+_IN_THE_BACKGROUND = 4, 100  # pictures, steps: above either a request is a job
 _LONGEST_PROMPT = 10_000  # characters
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True)
-class Settings:
-    """A request, as a job's spec holds it.
+class Settings(BaseModel):
+    """A request, as a job's spec holds it; None stands for the model's own.
 
-    `seed` is the first picture's; picture i has seed + i. `guidance_scale`, `width` and `height`
-    are None for the model's own. `picture` and `mask` are paths (`mask` may be a box); with a
-    `picture` alone it is redrawn, with a mask the marked part of it.
+    `seed` is the first picture's; picture i has seed + i. With a `picture` alone it is redrawn
+    (by `strength`), with a `mask` too (a path, or a box of pixels) the marked part of it.
     """
 
-    prompt: str
-    negative_prompt: str
-    steps: int
-    guidance_scale: float | None
-    width: int | None
-    height: int | None
-    seed: int
-    count: int
-    scheduler: Scheduler
-    eta: float
-    clip_skip: int
-    dtype: Dtype
-    model: str
-    preview_every: int
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    def checked(self) -> Settings:
-        """Itself. Raises `EngineError` for what no model could do."""
+    prompt: str = Field(description="What the picture shows, Korean or English")
+    negative_prompt: str = Field("", description="What it must not show")
+    steps: int = Field(25, ge=1, le=500, description="Denoising steps; more take longer")
+    guidance_scale: float | None = Field(
+        None, ge=0, le=50, description="How closely to follow the prompt; null: the model's usual"
+    )
+    width: int | None = Field(None, description="Pixels; null: the model's own")
+    height: int | None = Field(None, description="Pixels; null: the model's own")
+    seed: int | None = Field(
+        None, ge=0, le=MAX_SEED, description="The same seed gives the same picture; null: any"
+    )
+    count: int = Field(
+        1, ge=1, le=MAX_COUNT, description="Pictures; each next one has the next seed"
+    )
+    scheduler: Scheduler = Field("auto", description="Sampler; auto: the model's own")
+    eta: float = Field(0.0, ge=0, le=1, description="Noise that ddim adds at each step, 0 to 1")
+    clip_skip: int = Field(
+        0, ge=0, le=12, description="Last layers of the text encoder to leave out"
+    )
+    lora: list[str] | None = Field(
+        None, description="LoRA adapters: .safetensors files, folders or hub names"
+    )
+    lora_scale: list[float] | None = Field(
+        None, description="How strongly each of lora acts; null: 1"
+    )
+    dtype: Dtype = Field("auto", description="Numbers to compute with")
+    model: str = Field(
+        EMBEDDED, description="embedded (coloured shapes), a diffusers folder, or a hub name"
+    )
+    preview_every: int = Field(
+        0, ge=0, le=1000, description="Keep a preview every so many steps, to show noise become it"
+    )
+    background: bool = Field(
+        False, description="Answer at once with a job; so are more than 4 pictures or 100 steps"
+    )
+    picture: str | None = None
+    mask: str | None = None
+    strength: float | None = Field(None, gt=0, le=1)
+
+    @field_validator("prompt", "negative_prompt")
+    @classmethod
+    def _short(cls, text: str) -> str:
+        if len(text) > _LONGEST_PROMPT:
+            raise ValueError(
+                f"{len(text):,} characters; models read some 75 words, and the limit is "
+                f"{_LONGEST_PROMPT:,}"
+            )
+        return text
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Settings:
         if not self.prompt.strip():
-            raise EngineError("prompt is empty. Say what the picture shows.")
-        for name in ("prompt", "negative_prompt"):
-            length = len(getattr(self, name))
-            if length > _LONGEST_PROMPT:
-                raise EngineError(
-                    f"{name} has {length:,} characters; the limit is {_LONGEST_PROMPT:,}. "
-                    "Models read some 75 words of it: say the most important."
-                )
-        _within(
-            self,
-            steps=(1, 1000),
-            guidance_scale=(0, 50),
-            count=(1, MAX_COUNT),
-            seed=(0, MAX_SEED - self.count + 1),
-            eta=(0, 1),
-            clip_skip=(0, 12),
-            preview_every=(0, 1000),
-        )
+            raise ValueError("prompt is empty: say what the picture shows")
+        if self.seed is not None and self.seed + self.count - 1 > MAX_SEED:
+            raise ValueError(f"seed + count goes beyond {MAX_SEED}: pass a smaller seed")
         if self.eta and self.scheduler not in ("auto", "ddim"):
-            raise EngineError(f"eta acts with ddim, not with {self.scheduler}. Leave one out.")
+            raise ValueError(f"eta acts with ddim, not with {self.scheduler}: leave one out")
+        if self.lora_scale is not None and len(self.lora_scale) != len(self.lora or ()):
+            raise ValueError("lora_scale needs one number for each of lora")
+        if self.strength is not None and int(self.steps * self.strength) < 1:
+            raise ValueError(
+                f"strength {self.strength:g} of {self.steps} steps is no whole step: raise one"
+            )
         return self
 
-    def spec(self) -> dict[str, Any]:
-        """The settings as a job's spec."""
-        return asdict(self)
+    @property
+    def first_seed(self) -> int:
+        """The first picture's seed, which `of` drew where the user named none."""
+        assert self.seed is not None
+        return self.seed
+
+    @property
+    def task(self) -> Task:
+        """What kind of pipeline draws it."""
+        if self.picture is None:
+            return "text"
+        return "image" if self.mask is None else "mask"
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a job does it, so that nobody waits."""
+        pictures, steps = _IN_THE_BACKGROUND
+        return self.background or self.count > pictures or self.steps > steps
 
 
-def _within(settings: Settings, **limits: tuple[float, float]) -> None:
-    assert set(limits) <= {field.name for field in fields(settings)}
-    for name, (least, most) in limits.items():
-        value = getattr(settings, name)
-        if value is not None and not least <= value <= most:
-            raise EngineError(f"{name} is {value:g}. Pass {least:g} to {most:g}.")
+def of(given: dict[str, Any]) -> Settings:
+    """The request, checked, with a seed. Raises `EngineError` that names every wrong control."""
+    if given.get("seed") is None:
+        given = {**given, "seed": random.randrange(MAX_SEED - MAX_COUNT)}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        wrong = "; ".join(_told(problem) for problem in error.errors())
+        raise EngineError(f"{wrong}. Change what is named, or leave it out.") from None
+
+
+def _told(problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    said = str(problem["msg"]).removeprefix("Value error, ")
+    value = (
+        f" is {problem['input']!r}" if where and isinstance(problem["input"], int | float) else ""
+    )
+    return f"{where}{value}: {said}" if where else said
+
+
+def with_controls(function: _Function) -> _Function:
+    """Give a tool one argument for each control in place of its `**controls`.
+
+    So that the schema which models read has all of them, flat, described once, here.
+    """
+    signature = inspect.signature(function, eval_str=True)
+    own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    taken = {parameter.name for parameter in own} | {"picture", "mask", "strength"}
+    controls = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.is_required() else field.default,
+            annotation=Annotated[field.annotation, Field(description=field.description)],
+        )
+        for name, field in Settings.model_fields.items()
+        if name not in taken
+    ]
+    function.__signature__ = signature.replace(parameters=[*own, *controls])  # type: ignore[attr-defined]
+    return function

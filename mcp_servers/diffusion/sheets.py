@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from mcp_servers.diffusion.results import Picture
+from mcp_servers.retrieval.picture_files import png_of
 
-_WIDEST = 1024  # pixels
+_LONGEST = 768  # pixels; some clients take no answer of more than a megabyte
 _GAP = 4
 
 
-def sheet_of(made: Sequence[Picture]) -> bytes:
-    """A single picture's own PNG, or a sheet of all, as nearly square as they go."""
+def sheet_of(paths: Sequence[Path]) -> bytes:
+    """A single picture, or a sheet of all, as nearly square as they go, as PNG."""
     from PIL import Image
 
-    if len(made) == 1:
-        return Path(made[0]["picture"]).read_bytes()
     images = []
-    for each in made:
-        with Image.open(each["picture"]) as image:
-            images.append(image.convert("RGB"))
+    for path in paths:
+        with Image.open(path) as opened:
+            images.append(opened.convert("RGB"))
     columns = math.ceil(math.sqrt(len(images)))
     rows = math.ceil(len(images) / columns)
     width, height = (max(sides) + _GAP for sides in zip(*(i.size for i in images), strict=True))
     sheet = Image.new("RGB", (columns * width - _GAP, rows * height - _GAP), "white")
     for at, image in enumerate(images):
         sheet.paste(image, (at % columns * width, at // columns * height))
-    sheet.thumbnail((_WIDEST, _WIDEST))
-    png = io.BytesIO()
-    sheet.save(png, "PNG")
-    return png.getvalue()
+    sheet.thumbnail((_LONGEST, _LONGEST))
+    return png_of(sheet)

@@ -1,8 +1,49 @@
-"""A whole pipeline of diffusers, tiny and untrained: it draws noise, but by every control."""
+"""A client of the diffusion server, and a whole pipeline for it, tiny and untrained.
+
+It draws noise, but by every control.
+"""
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mcp import ClientSession
+from mcp.shared.memory import create_connected_server_and_client_session
+from mcp.types import CallToolResult, TextContent
+from PIL import Image
+
+from mcp_servers.diffusion import server
+from mcp_servers.serving import build
+
+
+def connected() -> AbstractAsyncContextManager[ClientSession]:
+    built = build([server.ENGINE], name="diffusion", namespaced=False)
+    return create_connected_server_and_client_session(built._mcp_server)
+
+
+async def called(tool: str, **arguments: Any) -> CallToolResult:
+    async with connected() as session:
+        return await session.call_tool(tool, arguments)
+
+
+async def asked(tool: str, **arguments: Any) -> dict[str, Any]:
+    result = await called(tool, **arguments)
+    assert not result.isError, said(result)
+    assert result.structuredContent is not None
+    return result.structuredContent
+
+
+def said(result: CallToolResult) -> str:
+    assert isinstance(result.content[0], TextContent)
+    return result.content[0].text
+
+
+def pixels(path: str) -> np.ndarray[Any, Any]:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
 
 
 def write_tiny_pipeline(folder: Path, prediction: str = "v_prediction") -> Path:

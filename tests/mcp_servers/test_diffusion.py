@@ -4,52 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from mcp import ClientSession
-from mcp.shared.memory import create_connected_server_and_client_session
-from mcp.types import CallToolResult, ImageContent, TextContent
-from PIL import Image
+from mcp.types import ImageContent
 
 from mcp_servers.diffusion import server, stamps
-from mcp_servers.serving import build
-from tests.mcp_servers.diffusion_parts import write_tiny_pipeline
-
-
-def connected() -> AbstractAsyncContextManager[ClientSession]:
-    built = build([server.ENGINE], name="diffusion", namespaced=False)
-    return create_connected_server_and_client_session(built._mcp_server)
-
-
-async def called(tool: str, **arguments: Any) -> CallToolResult:
-    async with connected() as session:
-        return await session.call_tool(tool, arguments)
-
-
-async def asked(tool: str, **arguments: Any) -> dict[str, Any]:
-    result = await called(tool, **arguments)
-    assert not result.isError, said(result)
-    assert result.structuredContent is not None
-    return result.structuredContent
-
-
-def said(result: CallToolResult) -> str:
-    assert isinstance(result.content[0], TextContent)
-    return result.content[0].text
-
-
-def pixels(path: str) -> np.ndarray[Any, Any]:
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB")).astype(int)
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_pipeline(tmp_path_factory.mktemp("pipelines") / "tiny")
+from tests.mcp_servers.diffusion_parts import asked, called, connected, pixels, said
 
 
 @pytest.fixture(autouse=True)
@@ -70,9 +32,12 @@ async def test_every_tool_is_listed_with_what_it_does() -> None:
     [
         ({"prompt": "  "}, "prompt is empty"),
         ({"prompt": "x" * 10_001}, "the limit is 10,000"),
-        ({"steps": 0}, "steps is 0. Pass 1 to 1000"),
+        ({"steps": 0}, "steps is 0: Input should be greater than or equal to 1"),
         ({"count": 0}, "count is 0"),
         ({"seed": 2**32}, "seed is"),
+        ({"seed": 2**32 - 1, "count": 2}, "pass a smaller seed"),
+        ({"guidance_scale": -1}, "guidance_scale is -1"),
+        ({"lora_scale": [1.0]}, "one number for each of lora"),
         ({"eta": 0.5, "scheduler": "euler"}, "eta acts with ddim"),
         ({"scheduler": "dpm"}, "Input should be"),
         ({"model": "nothing"}, "no model 'nothing'"),
@@ -114,7 +79,7 @@ async def test_folders_that_hold_no_safe_pipeline_are_refused(
 
 
 @pytest.mark.slow  # torch, diffusers
-async def test_a_picture_is_drawn_shown_and_says_how_it_was_made(tiny: Path) -> None:
+async def test_a_picture_is_drawn_shown_and_says_how_it_was_made(tiny_pipeline: Path) -> None:
     told: list[str] = []
 
     async def progress(done: float, total: float | None, message: str | None) -> None:
@@ -123,7 +88,7 @@ async def test_a_picture_is_drawn_shown_and_says_how_it_was_made(tiny: Path) -> 
     async with connected() as session:
         result = await session.call_tool(
             "generate",
-            {"prompt": "a red circle", "model": str(tiny), "steps": 3, "seed": 7},
+            {"prompt": "a red circle", "model": str(tiny_pipeline), "steps": 3, "seed": 7},
             progress_callback=progress,
         )
     assert not result.isError, said(result)
@@ -143,8 +108,13 @@ async def test_a_picture_is_drawn_shown_and_says_how_it_was_made(tiny: Path) -> 
 
 
 @pytest.mark.slow
-async def test_picture_i_of_a_batch_is_what_its_seed_alone_gives(tiny: Path) -> None:
-    common = {"prompt": "파란 별", "model": str(tiny), "steps": 2, "scheduler": "euler_ancestral"}
+async def test_picture_i_of_a_batch_is_what_its_seed_alone_gives(tiny_pipeline: Path) -> None:
+    common = {
+        "prompt": "파란 별",
+        "model": str(tiny_pipeline),
+        "steps": 2,
+        "scheduler": "euler_ancestral",
+    }
     batch = await asked("generate", seed=40, count=3, **common)
     assert [each["seed"] for each in batch["pictures"]] == [40, 41, 42]
     alone = await asked("generate", seed=41, **common)
@@ -154,8 +124,13 @@ async def test_picture_i_of_a_batch_is_what_its_seed_alone_gives(tiny: Path) -> 
 
 
 @pytest.mark.slow
-async def test_each_control_changes_the_picture(tiny: Path) -> None:
-    common: dict[str, Any] = {"prompt": "a red circle", "model": str(tiny), "steps": 3, "seed": 1}
+async def test_each_control_changes_the_picture(tiny_pipeline: Path) -> None:
+    common: dict[str, Any] = {
+        "prompt": "a red circle",
+        "model": str(tiny_pipeline),
+        "steps": 3,
+        "seed": 1,
+    }
     plain = pixels((await asked("generate", **common))["pictures"][0]["picture"])
     for control in (
         {"prompt": "a blue star"},
@@ -172,38 +147,40 @@ async def test_each_control_changes_the_picture(tiny: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_every_scheduler_draws(tiny: Path) -> None:
+async def test_every_scheduler_draws(tiny_pipeline: Path) -> None:
     seen = set()
     for name in ("ddim", "ddpm", "pndm", "plms", "euler", "heun", "dpm++", "unipc"):
         found = await asked(
-            "generate", prompt="a", model=str(tiny), steps=4, seed=1, scheduler=name
+            "generate", prompt="a", model=str(tiny_pipeline), steps=4, seed=1, scheduler=name
         )
         seen.add(pixels(found["pictures"][0]["picture"]).tobytes())
     assert len(seen) >= 7
 
 
 @pytest.mark.slow
-async def test_step_previews_become_the_picture(tiny: Path) -> None:
-    found = await asked("generate", prompt="a", model=str(tiny), steps=4, seed=1, preview_every=2)
+async def test_step_previews_become_the_picture(tiny_pipeline: Path) -> None:
+    found = await asked(
+        "generate", prompt="a", model=str(tiny_pipeline), steps=4, seed=1, preview_every=2
+    )
     assert [each["step"] for each in found["previews"]] == [2, 4]
     assert all(pixels(each["preview"]).shape == (32, 32, 3) for each in found["previews"])
 
 
 @pytest.mark.slow
-async def test_sizes_that_do_not_fit_name_those_that_do(tiny: Path) -> None:
-    result = await called("generate", prompt="a", model=str(tiny), width=33)
+async def test_sizes_that_do_not_fit_name_those_that_do(tiny_pipeline: Path) -> None:
+    result = await called("generate", prompt="a", model=str(tiny_pipeline), width=33)
     assert "multiples of 4 pixels" in said(result)
     assert "32 or 36" in said(result)
-    result = await called("generate", prompt="a", model=str(tiny), height=4096)
+    result = await called("generate", prompt="a", model=str(tiny_pipeline), height=4096)
     assert "up to 2048: pass 2048" in said(result)
 
 
 @pytest.mark.slow
 async def test_a_damaged_pipeline_is_refused_and_nothing_is_left_behind(
-    tiny: Path, tmp_path: Path, dure_home: Path
+    tiny_pipeline: Path, tmp_path: Path, dure_home: Path
 ) -> None:
     broken = tmp_path / "broken"
-    shutil.copytree(tiny, broken)
+    shutil.copytree(tiny_pipeline, broken)
     (broken / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"\0" * 100)
     result = await called("generate", prompt="a", model=str(broken))
     assert "cannot be loaded" in said(result)
@@ -212,13 +189,13 @@ async def test_a_damaged_pipeline_is_refused_and_nothing_is_left_behind(
 
 @pytest.mark.slow
 async def test_numbers_out_of_range_are_an_error_not_a_black_picture(
-    tiny: Path, tmp_path: Path
+    tiny_pipeline: Path, tmp_path: Path
 ) -> None:
     from mcp_servers.torch_runtime import torch  # isort: skip
     from safetensors.torch import load_file, save_file
 
     broken = tmp_path / "infinite"
-    shutil.copytree(tiny, broken)
+    shutil.copytree(tiny_pipeline, broken)
     weights = broken / "unet" / "diffusion_pytorch_model.safetensors"
     parts = load_file(weights)
     parts["conv_out.bias"] = torch.full_like(parts["conv_out.bias"], float("nan"))
@@ -228,8 +205,8 @@ async def test_numbers_out_of_range_are_an_error_not_a_black_picture(
 
 
 @pytest.mark.slow
-async def test_notes_are_in_the_language_of_the_prompt(tiny: Path) -> None:
-    found = await asked("generate", prompt="빨간 원" * 20, model=str(tiny), steps=1)
+async def test_notes_are_in_the_language_of_the_prompt(tiny_pipeline: Path) -> None:
+    found = await asked("generate", prompt="빨간 원" * 20, model=str(tiny_pipeline), steps=1)
     assert any("영어" in note for note in found["notes"])
     assert any("쓰이지 않았습니다" in note for note in found["notes"])
 
