@@ -7,6 +7,7 @@ drawn page, so that pictures in strips, masks and turned pages come out as a rea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,10 @@ _LETTER = 50.0  # square points that a letter takes
 _TEXT = 0.2  # a drawing with more of its area in letters is a frame around text
 _SCAN = 80  # letters: a page of fewer that one picture covers is a scan
 _NEAR = 90.0  # points above and below a figure in which its words stand
+_GAP = 15.0  # points between words of one line; columns stand further apart
 _MANY_OBJECTS = 20_000  # of a page: a map is looked at no further
 _MARGIN = 3.0  # points around a figure
+_LONE_DOT = re.compile(r"^[.\s]+|\s\.(?=\s|$)")  # what is left of a line that ends in two runs
 
 
 @dataclass
@@ -72,9 +75,10 @@ def _of_page(page: Any, number: int, name: str) -> Iterator[Figure]:
         boxes = _figure_boxes(page, objects, text)
         if not boxes:
             return
+        runs = [text.get_rect(at) for at in range(text.count_rects())]
         image, converter = drawn(page, _PIXELS)
         for box in boxes:
-            caption, around = _words(text, box, page.get_width())
+            caption, around = _words(text, runs, box)
             found = figure(_cut(image, converter, box), number, caption, [*around, name])
             if found:
                 yield found
@@ -123,8 +127,7 @@ def _moved(box: Box, matrix: Any) -> Box:
     if matrix is None:
         return box
     corners = [matrix.on_point(x, y) for x in (box[0], box[2]) for y in (box[1], box[3])]
-    across, down = zip(*corners, strict=True)
-    return min(across), min(down), max(across), max(down)
+    return _around([(x, y, x, y) for x, y in corners])
 
 
 def _figure_boxes(page: Any, objects: list[_Object], text: Any) -> list[Box]:
@@ -172,8 +175,7 @@ def _touching(page: Any, objects: list[_Object]) -> Iterator[tuple[Box, list[_Ob
         low, _, first, _ = cells(item.box)
         groups.setdefault(int(labels[low, first]), []).append(item)
     for parts in groups.values():
-        lefts, bottoms, rights, tops = zip(*(part.box for part in parts), strict=True)
-        yield (min(lefts), min(bottoms), max(rights), max(tops)), parts
+        yield _around([part.box for part in parts]), parts
 
 
 def _cut(image: Image, converter: Any, box: Box) -> Image:
@@ -189,24 +191,52 @@ def _cut(image: Image, converter: Any, box: Box) -> Image:
     return image.crop((low_x, low_y, max(high_x, low_x + 1), max(high_y, low_y + 1)))
 
 
-def _words(text: Any, box: Box, width: float) -> tuple[str, list[str]]:
+def _words(text: Any, runs: list[Box], box: Box) -> tuple[str, list[str]]:
     """A figure's caption (an empty string if no line is one), and the words in and around it."""
     left, bottom, right, top = box
-    aside = max(20.0, 0.25 * (right - left))
-    across = max(0.0, left - aside), min(width, right + aside)
-    below = _lines(text, (across[0], bottom - _NEAR, across[1], bottom))
-    above = _lines(text, (across[0], top, across[1], top + _NEAR))
-    inside = flat(" ".join(_lines(text, box)), 200)
-    for lines in (below, list(reversed(above))):
+    below = _lines(text, runs, (left, bottom - _NEAR, right, bottom))
+    above = _lines(text, runs, (left, top, right, top + _NEAR))
+    inside = flat(_text_in(text, box), 200)
+    for lines in (below, above[::-1]):
         for at, line in enumerate(lines[:4]):
             if is_caption(line):
                 whole = lines[at : at + 3] if lines is below else [line]
                 return " ".join(whole), [inside, " ".join(above[-3:]), " ".join(below[:4])]
-    return "", [" ".join(below[:3]), " ".join(above[-3:]), inside]
+    return "", [" ".join(above[-2:]), " ".join(below[:2]), inside]
 
 
-def _lines(text: Any, box: Box) -> list[str]:
-    return [line.strip() for line in _text_in(text, box).splitlines() if line.strip()]
+def _lines(text: Any, runs: list[Box], zone: Box) -> list[str]:
+    """The lines, whole, of which a part stands above or below within the zone, downwards."""
+    left, bottom, right, top = zone
+    started = [
+        run for run in runs if run[0] < right and run[2] > left and bottom < _middle(run) < top
+    ]
+    lines: list[Box] = []
+    for run in sorted(started, key=lambda run: -run[3]):
+        line = run
+        while grown := [other for other in runs if _goes_on(line, other)]:
+            line = _around([line, *grown])
+        if line not in lines:
+            lines.append(line)
+    found = (_LONE_DOT.sub("", " ".join(_text_in(text, line).split())) for line in lines)
+    return [line for line in found if line]
+
+
+def _goes_on(line: Box, run: Box) -> bool:
+    """Whether a run of text belongs to a line and is not in it yet."""
+    if run[0] >= line[0] and run[2] <= line[2]:
+        return False
+    gap = max(run[0] - line[2], line[0] - run[2])
+    return line[1] < _middle(run) < line[3] and gap < _GAP
+
+
+def _middle(run: Box) -> float:
+    return (run[1] + run[3]) / 2
+
+
+def _around(boxes: list[Box]) -> Box:
+    lefts, bottoms, rights, tops = zip(*boxes, strict=True)
+    return min(lefts), min(bottoms), max(rights), max(tops)
 
 
 def _text_in(text: Any, box: Box) -> str:
