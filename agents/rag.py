@@ -49,10 +49,16 @@ def _job(result: Any, language: Language) -> str:
 def _outcome(outcome: Any, language: Language) -> str:
     """What a finished job did: how many files, and why some were left out."""
     counts = [f"{_FATES[fate][language]} {len(outcome[fate])}" for fate in _FATES if outcome[fate]]
-    left_out = outcome["skipped"]
+    pictures = outcome.get("pictures")  # jobs of earlier versions looked for none
+    if pictures and pictures["total"]:
+        found = {"added": pictures["added"], "total": pictures["total"]}
+        counts.append(say("pictures_indexed", language, **found))
+    left_out = [*outcome["skipped"], *(pictures["skipped"] if pictures else [])]
     lines = [f"- {item['path']}: {item['reason']}" for item in left_out[:_SHOWN]]
     if len(left_out) > _SHOWN:
         lines.append(f"- ... (+{len(left_out) - _SHOWN})")
+    if pictures and pictures["note"]:
+        lines.append(say("pictures_left_out", language))
     return "\n".join([", ".join(counts), *lines])
 
 

@@ -6,6 +6,7 @@ A state machine of its own (chapters 11.4 and 13.9.5, corrected after Yan et al.
                     ^         |weak    |unsupported
                     +-- rewrite <------+            (at most twice, then refuse)
     understand -> read a whole document, in order -> done
+    understand -> show a page, a slide or a figure -> done
 
 Requests that manage the documents (add, list, remove) go to an agent loop over the same server's
 tools instead.
@@ -41,6 +42,7 @@ from graphs.language import Language, language_of, strays_from
 from graphs.passages import Passage, as_prompt, readable
 from graphs.queries import hypothetical, points_back, standalone, variants
 from graphs.reading import counter, method_for, read
+from graphs.showing import Wanted, show_page, wanted_page
 from graphs.specialist import Specialist, answer_message, request_of, with_facts
 from graphs.state import Citation, Step, Turn
 from graphs.tool_calls import call_tool, result_of
@@ -78,6 +80,8 @@ class Asked(TypedDict, total=False):
     yes: float  # the model's probability that they answer the question
     chance: float  # the same, calibrated
     document: dict[str, Any] | None  # the one to read whole, as list_documents has it
+    wanted: Wanted | None  # the page to show
+    artifacts: list[str]
     steps: list[Step]
     replies: list[AIMessage]
     text: str
@@ -90,7 +94,16 @@ def build_rag(
     """A node that answers from the index; `manage` handles adding, listing and removing."""
     graph = StateGraph(Asked)
     nodes = _Nodes(model, tools)
-    for name in ("understand", "search", "grade", "answer", "rewrite", "refuse", "read_document"):
+    for name in (
+        "understand",
+        "search",
+        "grade",
+        "answer",
+        "rewrite",
+        "refuse",
+        "read_document",
+        "show",
+    ):
         graph.add_node(name, getattr(nodes, name))
     graph.add_edge(START, "understand")
     graph.add_conditional_edges("understand", _after_understanding)
@@ -100,6 +113,7 @@ def build_rag(
     graph.add_edge("rewrite", "search")
     graph.add_edge("refuse", END)
     graph.add_edge("read_document", END)
+    graph.add_edge("show", END)
     asking = graph.compile(name="rag_question")
 
     async def answer(state: Turn) -> Turn:
@@ -112,6 +126,7 @@ def build_rag(
             "messages": [answer_message(done["text"], done.get("replies", []))],
             "steps": done.get("steps", []),
             "citations": done.get("citations", []),
+            "artifacts": done.get("artifacts", []),
         }
 
     return answer
@@ -146,6 +161,7 @@ class _Nodes:
             "seen": [],
             "language_found": language_of(request),
             "document": None,
+            "wanted": None,
             "steps": [],
             "replies": [],
             "citations": [],
@@ -155,7 +171,8 @@ class _Nodes:
             question, reply = await standalone(self._model, request, state["history"])
             start["question"], start["replies"] = question, [reply]
             _tell("understood", start["language"], question=question)
-        if wants_all(start["question"]):
+        start["wanted"] = wanted_page(start["question"])
+        if not start["wanted"] and wants_all(start["question"]):
             message = await call_tool("rag", self._tools["list_documents"], {})
             start["steps"] = [message.additional_kwargs["step"]]
             if message.status != "error":
@@ -165,7 +182,7 @@ class _Nodes:
     async def search(self, state: Asked) -> Asked:
         """Search the question, together with its variants where there are any."""
         k = _MANY if asks_of_all(state["question"]) else PASSAGES
-        arguments: dict[str, Any] = {"query": state["question"], "k": k}
+        arguments: dict[str, Any] = {"query": state["question"], "k": k, "modality": "text"}
         if state["variants"]:
             arguments["variants"] = state["variants"]
         message = await call_tool("rag", self._tools["search"], arguments)
@@ -268,6 +285,18 @@ class _Nodes:
             "citations": citations,
         }
 
+    async def show(self, state: Asked) -> Asked:
+        """The picture of the page, slide or figure that is asked for."""
+        wanted = state["wanted"]
+        assert wanted is not None
+        shown = await show_page(state["question"], wanted, state["language"], self._tools)
+        return {
+            "text": shown["text"],
+            "steps": [*state["steps"], *shown["steps"]],
+            "citations": shown["citations"],
+            "artifacts": shown["artifacts"],
+        }
+
     async def _write(
         self, question: str, texts: Sequence[str], language: Language
     ) -> list[AIMessage]:
@@ -327,6 +356,8 @@ def _reminded(question: str, key: str, language: Language) -> str:
 
 
 def _after_understanding(state: Asked) -> str:
+    if state["wanted"]:
+        return "show"
     return "read_document" if state["document"] else "search"
 
 

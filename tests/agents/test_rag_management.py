@@ -31,6 +31,19 @@ def test_a_finished_job_tells_what_became_of_each_file() -> None:
     assert "indexed 1, same as another 1, vanished and removed 1, skipped 21" in english
 
 
+def test_a_finished_job_tells_of_its_pictures() -> None:
+    broken = {"path": "/deck.pptx", "page": 2, "reason": "The picture is broken. Save it again."}
+    pictures = {"added": 2, "places": 3, "total": 5, "skipped": [broken], "note": None}
+    result = {**RESULT, "skipped": [], "pictures": pictures}
+    told = AGENT.renderers["job"]({**STATE, "result": result}, "ko")
+    assert "그림 2장 더해 모두 5장" in told
+    assert "- /deck.pptx: The picture is broken." in told
+    left_out = {**pictures, "added": 0, "total": 0, "skipped": [], "note": "Pictures were left out"}
+    result = {**RESULT, "pictures": left_out}
+    told = AGENT.renderers["job"]({**STATE, "result": result}, "en")
+    assert "Pictures were left out. To find them too, run `pip install 'dure[pictures]'`" in told
+
+
 def test_a_job_that_runs_or_failed_says_where_it_is() -> None:
     running = {**STATE, "status": "running", "done": 1, "message": "a.pdf: page 3 of 9"}
     assert AGENT.renderers["job"](running, "en") == "`index-1`: running 1/3 (a.pdf: page 3 of 9)"

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.conftest import Dure
+from tests.mcp_servers.pictured import report
 
 pytestmark = pytest.mark.slow
 
@@ -29,3 +30,20 @@ def test_search_shows_passages_and_their_scores(dure: Dure) -> None:
     assert [passage["title"] for passage in told["passages"]] == ["cat.txt"]
     wrong = dure("search", "cat", "--diversity", "7")
     assert wrong.returncode == 1 and "choose from 0 to 1" in wrong.stderr
+
+
+def test_search_shows_pictures_beside_passages(dure: Dure) -> None:
+    report(dure.cwd / "report.pdf")
+    assert dure("call", "retrieval.add", "paths=.").returncode == 0
+    found = dure(
+        "search", "그림 1 마을의 표식인 별", "--modality", "pictures", "--explain", "-k", "1"
+    )
+    assert found.returncode == 0, found.stderr
+    first, scores, caption, path = found.stdout.splitlines()
+    assert first.startswith("1. report.pdf, p. 1  [picture, 0.0")
+    assert scores.split()[:2] == ["words_rank", "1"]
+    assert caption.strip() == "그림 1. 마을의 표식인 별"
+    assert path.strip().endswith(".png")
+    both = dure("search", "The second page is about water")
+    assert both.stdout.startswith("1. report.pdf, p. 2")
+    assert "3 passages, " in both.stderr and "pictures found" in both.stderr
