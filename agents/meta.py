@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
@@ -18,16 +18,20 @@ from agents.context import providers
 from agents.dataset_jobs import DatasetJobs
 from agents.finetune import preview, progress_line
 from agents.foundations import job_line
+from agents.image import job_line as picture_line
+from agents.image import owner
 from agents.models import ChosenModel
 from agents.pool import ServerPool
 from agents.registry import Agent, agents
-from graphs import foundations
+from agents.sight import blocks
+from graphs import foundations, image
 from graphs.alone import alone_or
 from graphs.cues import cue_features
 from graphs.finetune import training_tools, with_training
 from graphs.following import watch_tool
 from graphs.memory import memory
 from graphs.pattern import pattern_tool
+from graphs.picture_errands import Studio
 from graphs.rag import build_rag
 from graphs.router import Router, Rule, build_router
 from graphs.settled import Settle
@@ -135,7 +139,10 @@ def _builder(
     agent: Agent, chosen: ChosenModel, pool: ServerPool, approvals: Approvals, step_limit: int
 ) -> Callable[[], Awaitable[Specialist]]:
     async def build() -> Specialist:
-        offered = {tool.name: tool for name in agent.servers for tool in await pool.tools(name)}
+        servers = {name: await pool.tools(name) for name in agent.servers}
+        if agent.name == "image":
+            return _picture_specialist(agent, chosen, servers, approvals, step_limit)
+        offered = {tool.name: tool for tools in servers.values() for tool in tools}
         tools = [without_language(offered[name]) for name in agent.tools]
         if agent.name == "rag":  # answers come from the default index, so it manages that one
             tools = [without(tool, "index") for tool in tools]
@@ -169,6 +176,35 @@ def _builder(
         return specialist
 
     return build
+
+
+def _picture_specialist(
+    agent: Agent,
+    chosen: ChosenModel,
+    servers: Mapping[str, list[BaseTool]],
+    approvals: Approvals,
+    step_limit: int,
+) -> Specialist:
+    """The image agent, whose servers name some of their tools alike."""
+    split = {name: approvals.split(tools, False) for name, tools in servers.items()}
+    allowed = {name: {tool.name: tool for tool in tools} for name, (tools, _) in split.items()}
+    ask_first = frozenset(name for _, names in split.values() for name in names)
+    studio = Studio(allowed, ask_first, owner, picture_line)
+    expertise = Expertise(
+        agent.name,
+        prompt(agent.prompt),
+        [without_language(tool) for tool in studio.offered(agent.tools)],
+        agent.renderers,
+        ask_first,
+        settle=image.settle if chosen.small else image.settle_nothing,
+        final_errors=chosen.small,
+    )
+    specialist = build_specialist(
+        expertise, chosen.model, small=chosen.small, step_limit=step_limit
+    )
+    if chosen.small:
+        return image.with_pictures(specialist, studio, agent.renderers)
+    return image.with_sight(specialist, blocks if chosen.sees else None)
 
 
 def _by_code(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agents import sight
 from agents.errors import DureError, UsageError
 from agents.settings import Settings
 from mcp_servers import weights
@@ -25,13 +26,15 @@ class ChosenModel:
     """A chat model, the spec it stands for, and why it was picked.
 
     `small` is true for the models that run inside Dure: graphs then render a tool's result
-    themselves instead of asking the model to retype it.
+    themselves instead of asking the model to retype it. `sees` is true for those that take
+    pictures beside the text.
     """
 
     spec: str
     model: BaseChatModel
     reason: str
     small: bool
+    sees: bool = False
 
 
 def choose(settings: Settings, progress: Progress | None = None) -> ChosenModel:
@@ -48,12 +51,15 @@ def choose(settings: Settings, progress: Progress | None = None) -> ChosenModel:
         model = _embedded(spec, settings, progress, gguf_file(name, settings.home))
         return ChosenModel(spec, model, reason, small=True)
     if provider == "ollama" and name:
-        return ChosenModel(spec, _ollama(name, settings), reason, small=False)
+        can = "vision" in _capabilities(settings, name)
+        return ChosenModel(spec, _ollama(name, settings), reason, False, _sees(settings, can))
     if provider == "openai" and name:
-        return ChosenModel(spec, _openai(name, settings), reason, small=False)
+        model = _openai(name, settings)
+        return ChosenModel(spec, model, reason, False, _sees(settings, sight.sees(model, name)))
     if provider in ("gguf", "ollama", "openai"):
         raise UsageError(f"There is no model {spec!r}: write its name, as in {provider}:NAME.")
-    return ChosenModel(spec, _any(spec), reason, small=False)
+    model = _any(spec)
+    return ChosenModel(spec, model, reason, False, _sees(settings, sight.sees(model, name)))
 
 
 def resolve(settings: Settings) -> tuple[str, str]:
@@ -77,6 +83,20 @@ def ollama_models(url: str) -> list[str]:
     models = [model for model in answer.get("models") or [] if isinstance(model, dict)]
     models.sort(key=lambda model: str(model.get("modified_at", "")), reverse=True)
     return [model["name"] for model in models]
+
+
+def _sees(settings: Settings, can: bool) -> bool:
+    """Whether the model is shown pictures: what the user set, else whether it `can` see."""
+    return can if settings.vision == "auto" else settings.vision == "on"
+
+
+def _capabilities(settings: Settings, name: str) -> list[str]:
+    """What Ollama says that a model can do; nothing where it does not say."""
+    try:
+        shown = _ollama_api(settings.ollama_url, "/api/show", {"model": name})
+    except DureError:
+        return []
+    return [str(each) for each in shown.get("capabilities") or []]
 
 
 def _has_tools(settings: Settings, name: str) -> bool:

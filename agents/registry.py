@@ -28,13 +28,14 @@ class Agent:
 
 def agents() -> dict[str, Agent]:
     """All agents by name, in the order in which they are offered to the user."""
-    from agents import chat, finetune, foundations, metrics, rag, regex
+    from agents import chat, finetune, foundations, image, metrics, rag, regex
 
     known = (
         chat.AGENT,
         rag.AGENT,
         finetune.AGENT,
         foundations.AGENT,
+        image.AGENT,
         regex.AGENT,
         metrics.AGENT,
     )

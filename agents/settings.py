@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     base_url: str | None = Field(None, description="address of an OpenAI-compatible API")
     api_key: SecretStr | None = Field(None, description="key for that API")
     ollama_url: str = Field("http://127.0.0.1:11434", description="where Ollama listens")
+    vision: Literal["auto", "on", "off"] = Field(
+        "auto", description="whether pictures are shown to the chat model; auto: if it can see"
+    )
     context: int = Field(8192, ge=1024, description="context of the embedded model, tokens")
     max_tokens: int = Field(1024, ge=16, description="longest answer, tokens")
     threads: int = Field(

@@ -43,6 +43,15 @@ def bare_noun(word: str, subject: bool) -> str:
     return word
 
 
+def without_object(text: str) -> str:
+    """A text without 을 or 를 at its end, where that fits the sound before it: not 가을."""
+    for particle, fits in (("을", True), ("를", False)):
+        noun = text.removesuffix(particle)
+        if noun and noun != text and is_closed(noun) is fits:
+            return noun
+    return text
+
+
 def is_closed(noun: str) -> bool | None:
     """Whether a word ends in a final consonant; None where it is not Hangul."""
     code = ord(noun[-1])

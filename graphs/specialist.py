@@ -132,7 +132,16 @@ def with_facts(turn: Turn) -> list[AnyMessage]:
     if not parts:
         return [*earlier, last]
     text = "\n\n".join([*parts, str(last.text)])
-    return [*earlier, HumanMessage(text, additional_kwargs={ASKED: str(last.text)})]
+    kept = {ASKED: str(last.text)}
+    return [*earlier, HumanMessage(_with_text(last, text), additional_kwargs=kept)]
+
+
+def _with_text(message: AnyMessage, text: str) -> str | list[str | dict[Any, Any]]:
+    """A message's content with another text; the pictures in it stay."""
+    if isinstance(message.content, str):
+        return text
+    shown = [b for b in message.content if isinstance(b, dict) and b.get("type") != "text"]
+    return [{"type": "text", "text": text}, *shown]
 
 
 def answer_message(text: str, run: Sequence[Any]) -> AIMessage:
@@ -222,7 +231,8 @@ def _required(tool: BaseTool) -> list[str]:
 def _reminded(request: ModelRequest[Any], reminder: str) -> ModelRequest[Any]:
     *earlier, last = request.messages
     if isinstance(last, HumanMessage):
-        return request.override(messages=[*earlier, HumanMessage(f"{last.text}\n\n({reminder})")])
+        told = _with_text(last, f"{last.text}\n\n({reminder})")
+        return request.override(messages=[*earlier, HumanMessage(told)])
     return request.override(messages=[*request.messages, HumanMessage(f"({reminder})")])
 
 

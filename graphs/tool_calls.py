@@ -46,6 +46,8 @@ async def announced(agent: str, server: str, call: ToolCall, run: Run) -> ToolMe
         message = ToolMessage(str(error), name=name, tool_call_id=call["id"], status="error")
     if message.status == "error":
         message.content = _plain_error(str(message.text), name)
+    elif not isinstance(message.content, str):
+        message.content = str(message.text)  # no provider takes a picture from a tool
     step: Step = {
         "agent": agent,
         "server": server,
