@@ -15,6 +15,7 @@ _SUITES = {
     "adapters": "greedy answers of a LoRA through llama.cpp against those through PEFT",
     "training": "LoRA on the quick base: what it learns, and its speed against a bare Trainer",
     "resuming": "training runs killed with -9 at random moments and resumed",
+    "diffusion": "unseen captions drawn and judged by rules on pixels; a picture's seconds",
     "documents": "questions about the lesson plan: answered, cited, refused",
 }
 
