@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evals import picture_rules
@@ -31,6 +32,7 @@ _CAPTIONS, _STEPS, _SEED = 200, 25, 65
 _TARGETS = {"colour": 0.95, "shape": 0.92, "position": 0.80}
 _SECONDS, _SPEED = 3.0, 0.95
 _TIMED = 10  # pictures each way
+_LONGEST = 2048  # pixels of a picture
 _COLUMNS, _SIDE, _LINES, _LETTERS = 10, 128, 3, 18  # of the contact sheet
 _KINDS = ("two", "one", "two", "many", "one", "two", "one", "two", "many")
 _BETWEEN_SIZES = (RADII["small"][1] + RADII["big"][0]) / 2
@@ -123,15 +125,13 @@ def main(model: str, limit: int | None) -> bool:
 
 def _drawer(model: str) -> Callable[[Case, int], Image]:
     """Draws a case's picture from a seed, by the way that the tools go."""
-    from PIL import Image
-
     from mcp_servers.diffusion import generating
+    from mcp_servers.retrieval.picture_files import opened
 
     def draw(case: Case, seed: int) -> Image:
         asked = settings.of({"prompt": case.caption, "steps": _STEPS, "seed": seed, "model": model})
         made = generating.drawn(asked, pictures.new_stem("eval"), lambda done, total, said: None)
-        with Image.open(made["pictures"][0]["picture"]) as opened:
-            return opened.convert("RGB")
+        return opened(Path(made["pictures"][0]["picture"]), _LONGEST)
 
     return draw
 
