@@ -73,6 +73,8 @@ def look(picture: Image) -> tuple[list[Seen], str]:
         inner = ndimage.binary_erosion(mask)
         shown = np.median(pixels[inner if inner.any() else mask], axis=0)
         colour = min(COLOURS, key=lambda name: _distance(shown, COLOURS[name]))
+        nearer = np.linalg.norm(pixels - shown, axis=2) < np.linalg.norm(pixels - ground, axis=2)
+        mask &= nearer  # an edge is where half of it is ground, however sharp it is
         rows, columns = np.nonzero(mask)
         top, bottom, left, right = rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
         found.append(

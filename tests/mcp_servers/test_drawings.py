@@ -137,6 +137,7 @@ def test_the_recipe_writes_folders_that_the_libraries_load(tmp_path: Path) -> No
     few = ["--out", str(tmp_path), "--steps", "2", "--batch", "4"]
     for model in ("clip", "vae", "diffusion"):
         main([model, *few, "--scenes", "8"])
+    main(["diffusion", *few, "--scenes", "8", "--unet", str(tmp_path / "diffusion" / "unet")])
     from mcp_servers.torch_runtime import torch  # isort: skip
     from diffusers import StableDiffusionPipeline
     from transformers import CLIPModel, CLIPTokenizer
