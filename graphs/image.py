@@ -47,8 +47,11 @@ def with_pictures(
         request = request_of(state)
         language = language_of(request)
         tool = ruled_tool(AGENT, _marked(request, earlier))
-        if tool is None or not studio.knows(tool) or tool in studio.ask_first:
+        if tool is None or tool in studio.ask_first:
             return await specialist(state)
+        if not studio.knows(tool):  # denied by the user's policy
+            text = say("no_picture_tool", language, tool=tool)
+            return {"messages": [answer_message(text, [])], "steps": []}
         try:
             messages = await studio.run(tool, request, earlier)
         except Question as question:

@@ -209,7 +209,9 @@ class Errand:
         return f"a {label}" if label and self._language == "en" else label
 
     async def _quietly(self, server: str, name: str, **arguments: Any) -> Any:
-        """A tool's result without a word of it; None where it failed."""
+        """A tool's result without a word of it; None where it failed or may not run."""
+        if not self._studio.knows(name) or name in self._studio.ask_first:
+            return None
         tool = self._studio.tool(server, name)
         call: Any = {"name": name, "args": arguments, "id": f"call_{name}", "type": "tool_call"}
         message = await tool.ainvoke(call)
