@@ -142,7 +142,8 @@ _MORE_KO = re.compile(r"\s*(?:좀|하나|한번|한 번|다시|새로|또|더|�
 _NOUN_KO = re.compile(rf"\s*{_PICTURES_KO}(?:을|를|으로|로|도)?$")
 _PLACED = re.compile(r"(?P<thing>.+[을를]) (?P<place>.*(?:쪽|위|아래|밑|운데|앙|단|배경)에)")
 _NOTHING = re.compile(
-    r"^(?:it|that|this|one|again|another|another one|one more|more|the same|the same again|다시"
+    r"^(?:something|anything|it|that|this|one|again|another|another one|one more|more|the same"
+    r"|the same again|뭔가|아무거나|뭐든|다시"
     r"|그거|그것|이거|이것|또|하나 더|한 장 더|같은 거|같은 것|똑같이|다른 거|다른 것)?$",
     re.IGNORECASE,
 )

@@ -31,7 +31,7 @@ Blocks = Callable[[Sequence[str]], Awaitable[list[dict[str, Any]]]]
 _PICTURE, _FOLDER = "⟦picture⟧", "⟦folder⟧"  # what the rules see of places
 _THIS = re.compile(
     r"\b(?:this|that|it|these|them|the (?:first|second|third|last|picture|image|drawing|photo))\b"
-    r"|이거|이것|이건|이게|이걸|그거|그것|그건|그게|그걸|\S번째|더 "
+    r"|이거|이것|이건|이게|이걸|그거|그것|그건|그게|그걸|\S번째"
     r"|(?:이|그|방금|아까|마지막)\s*(?:그린\s*)?(?:그림|사진|이미지)",
     re.IGNORECASE,
 )

@@ -45,6 +45,7 @@ _ORDINALS = (
     re.compile(r"\bfourth\b|네 ?번째|넷째|4번", re.IGNORECASE),
 )
 _LAST = re.compile(r"\blast\b|마지막|끝", re.IGNORECASE)
+_ANY = re.compile(r"\bsomething\b|\banything\b|뭔가|아무거나|뭐든", re.IGNORECASE)
 _SAME = re.compile(r"\bsame\b|똑같|그대로|같은 시드", re.IGNORECASE)
 
 
@@ -167,7 +168,7 @@ class Errand:
             settings["prompt"] = caption
         else:
             before = last_drawing(self._earlier)
-            if before is None:
+            if before is None or _ANY.search(rest):
                 raise Question("which_drawing")
             fresh = {} if _SAME.search(self._request) else {"seed": next_seed(before)}
             settings = {**before["arguments"], **fresh, **settings}

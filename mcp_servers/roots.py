@@ -3,6 +3,7 @@
 In order: the MCP client's roots (https://modelcontextprotocol.io, `roots/list`), else
 `DURE_ALLOW` (folders separated as in `PATH`), else the user's home folder. Hidden files and
 folders below an allowed folder (`.ssh`, `.env`) stay closed unless they are allowed by name.
+The pictures that Dure made itself may always be used: what one tool drew, another one changes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from mcp.server.fastmcp import Context
 from mcp.types import ClientCapabilities, RootsCapability
 
 from mcp_servers.errors import EngineError
+from mcp_servers.home import dure_home
 
 
 def allowed_folders(context: Context[Any, Any, Any] | None) -> list[Path]:
@@ -44,7 +46,7 @@ def allowed_path(path: str, context: Context[Any, Any, Any] | None) -> Path:
     except (OSError, RuntimeError, ValueError) as error:
         raise EngineError(f"{path!r} is not a path: {error} Name an existing file.") from None
     folders = allowed_folders(context)
-    for folder in folders:
+    for folder in [*folders, (dure_home() / "pictures").resolve()]:
         if resolved == folder:
             return resolved
         if resolved.is_relative_to(folder):

@@ -162,6 +162,8 @@ async def test_one_more_keeps_the_settings_and_takes_the_next_seed() -> None:
     asked = {"prompt": "a red circle", "steps": 30, "count": 2}
     assert await talk.calls_of("one more") == [("generate", {**asked, "seed": 9})]
     assert await talk.calls_of("again with seed 3") == [("generate", {**asked, "seed": 3})]
+    assert await talk.calls_of("하나 더 그려줘") == [("generate", {**asked, "seed": 5})]
+    assert await talk.calls_of("seed 3, again") == [("generate", {**asked, "seed": 3})]
     assert await talk.calls_of("50단계로 똑같이 다시 그려줘") == [
         ("generate", {**asked, "steps": 50, "seed": 3})
     ]
@@ -217,6 +219,7 @@ async def test_a_failure_is_told_and_ends_the_errand() -> None:
     ("request_", "said"),
     [
         ("그림 그려줘", "무엇을 그릴까요"),
+        ("draw something", "Draw what?"),
         ("이 그림을 더 파랗게 해줘", "어느 그림을 고칠까요"),
         ("is this a cat or a dog?", "Which picture?"),
         ("inpaint ~/a.png with a star", "Redraw which part?"),

@@ -52,6 +52,16 @@ def test_a_link_cannot_lead_out(allowed: Path, tmp_path: Path) -> None:
     assert allowed_path(str(allowed / "up" / "allowed" / "sub"), None) == allowed / "sub"
 
 
+def test_pictures_that_dure_made_may_always_be_used_and_nothing_else_of_it(
+    allowed: Path, dure_home: Path
+) -> None:
+    made = dure_home / "pictures" / "a.png"
+    assert allowed_path(str(made), None) == made
+    for path in ("approvals.toml", "pictures/.a.png", "pictures/../logs/x.log"):
+        with pytest.raises(EngineError, match="outside the folders"):
+            allowed_path(str(dure_home / path), None)
+
+
 @pytest.mark.parametrize("path", [".env", ".ssh/id_rsa", "sub/.git/config"])
 def test_hidden_files_stay_closed_unless_allowed_by_name(
     path: str, allowed: Path, monkeypatch: pytest.MonkeyPatch
