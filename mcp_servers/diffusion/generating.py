@@ -7,7 +7,6 @@ not drawn again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,11 @@ from typing import Any
 from mcp_servers import jobs, pictures
 from mcp_servers.diffusion import loading, notes, previews, stamps
 from mcp_servers.diffusion.drawing import Drawer
+from mcp_servers.diffusion.patience import Report
 from mcp_servers.diffusion.results import Drawing, Picture, StepPreview
 from mcp_servers.diffusion.settings import Settings
 from mcp_servers.torch_runtime import torch
 
-Report = Callable[[int, int, str], None]  # done, total, what it says
 _PREVIEW_SECONDS = 1.0  # between two previews of a picture on the way
 
 
@@ -35,9 +34,12 @@ def drawn(asked: Settings, stem: str, report: Report) -> Drawing:
     began = time.monotonic()
     made: list[Picture] = []
     kept: list[StepPreview] = []
-    told = notes.of_the_prompt(
-        asked.prompt, loaded.embedded, getattr(loaded.pipeline, "tokenizer", None)
-    )
+    told = [
+        *notes.of_the_prompt(
+            asked.prompt, loaded.embedded, getattr(loaded.pipeline, "tokenizer", None)
+        ),
+        *notes.of_the_controls(asked, drawer.guidance_scale, (width, height), loaded.sizes.native),
+    ]
     with drawer:
         for at in range(asked.count):
             seed, name = asked.first_seed + at, f"{stem}-{at + 1:03d}.png"
@@ -75,9 +77,11 @@ def _settings(asked: Settings, drawer: Drawer) -> dict[str, Any]:
     given = asked.model_dump(
         exclude={"count", "seed", "preview_every", "background"}, exclude_none=True
     )
-    for name in ("model", "picture", "mask"):  # where files lie is nobody's business
-        if name in given and Path(given[name]).is_absolute():
-            given[name] = Path(given[name]).name
+    for name in ("model", "picture", "mask"):
+        if name in given:
+            given[name] = _without_folder(given[name])
+    if "lora" in given:
+        given["lora"] = [_without_folder(name) for name in given["lora"]]
     return {
         **given,
         "guidance_scale": drawer.guidance_scale,
@@ -86,6 +90,11 @@ def _settings(asked: Settings, drawer: Drawer) -> dict[str, Any]:
         "scheduler_class": drawer.scheduler,
         "software": f"Dure {version('dure')}",
     }
+
+
+def _without_folder(name: str) -> str:
+    """A picture that is passed on need not tell where its maker's files lie."""
+    return Path(name).name if Path(name).is_absolute() else name
 
 
 class _Watcher:

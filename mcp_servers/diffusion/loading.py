@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcp_servers import torch_runtime
-from mcp_servers.diffusion import model_names, previews
+from mcp_servers.diffusion import hub_pipelines, model_names, previews
 from mcp_servers.diffusion.settings import EMBEDDED, Task
 from mcp_servers.errors import EngineError
 from mcp_servers.torch_runtime import torch
@@ -53,7 +53,7 @@ def load(name: str, dtype: str = "auto", say: Say = lambda message: None) -> Loa
     precision = torch_runtime.dtype(dtype)
     with _loading:
         folder = model_names.folder_of(name) or _fetched(name, say)
-        key = (folder, (folder / model_names.INDEX).stat().st_mtime_ns, precision)
+        key = (folder, (folder / hub_pipelines.INDEX).stat().st_mtime_ns, precision)
         if key not in _held:
             _held.clear()  # before the next one needs the memory
             say(f"loading the model {name}")
@@ -61,6 +61,12 @@ def load(name: str, dtype: str = "auto", say: Say = lambda message: None) -> Loa
             own = getattr(pipeline, "scheduler", None)
             _held[key] = Loaded(name, folder, pipeline, own, model_names.sizes(folder))
         return _held[key]
+
+
+def let_go() -> None:
+    """Keep no pipeline, so that a job has the memory."""
+    with _loading:
+        _held.clear()
 
 
 def for_task(loaded: Loaded, task: Task) -> Any:
@@ -120,26 +126,12 @@ def _read(folder: Path, precision: torch.dtype) -> Any:
 def _fetched(name: str, say: Say) -> Path:
     """A hub pipeline's folder in the hub's own cache, its safetensors alone."""
     from diffusers import DiffusionPipeline
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     say(f"looking for {name} on the Hugging Face hub")
     try:
         folder = DiffusionPipeline.download(name, use_safetensors=True)
-    except GatedRepoError:
-        raise EngineError(
-            f"{name} wants its licence accepted. Do so at its page on the hub, then log in: hf "
-            "auth login."
-        ) from None
-    except RepositoryNotFoundError:
-        raise EngineError(
-            f"The hub has no model {name!r} that you may read. Check the spelling, or log in: hf "
-            "auth login."
-        ) from None
     except Exception as error:
-        raise EngineError(
-            f"{name!r} cannot be had from the Hugging Face hub ({_first_line(error)}). Check the "
-            f"network, or name a folder or {EMBEDDED}."
-        ) from None
+        raise hub_pipelines.refusal(name, error) from None
     return model_names.checked(Path(folder))
 
 

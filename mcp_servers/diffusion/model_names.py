@@ -16,14 +16,16 @@ from typing import Any
 
 from mcp.server.fastmcp import Context
 
+from mcp_servers.diffusion import hub_pipelines
+from mcp_servers.diffusion.hub_pipelines import INDEX
 from mcp_servers.diffusion.results import Pipeline
 from mcp_servers.diffusion.settings import EMBEDDED, MAX_SIDE
 from mcp_servers.drawings import weights
 from mcp_servers.errors import EngineError
 from mcp_servers.roots import allowed_path
 
-INDEX = "model_index.json"
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
+_TIMES_NATIVE = 8
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 
 
@@ -66,7 +68,9 @@ class Sizes:
 
     @property
     def _most(self) -> int:
-        return MAX_SIDE // self.multiple * self.multiple
+        """The longest side: far beyond what it learnt, a model only repeats itself, and slowly."""
+        longest = min(MAX_SIDE, _TIMES_NATIVE * self.native) if self.native else MAX_SIDE
+        return max(longest // self.multiple, 1) * self.multiple
 
 
 def allowed(name: str, context: Context[Any, Any, Any] | None) -> str:
@@ -132,15 +136,12 @@ def sizes(folder: Path) -> Sizes:
 
 def listing() -> list[Pipeline]:
     """The embedded pipeline and those in the hub's cache, whose safetensors are here."""
-    from huggingface_hub import constants
-
     found: dict[str, Path] = {}
     with contextlib.suppress(EngineError):
         found[EMBEDDED] = weights.folder("diffusion")
-    for index in sorted(Path(constants.HF_HUB_CACHE).glob(f"models--*/snapshots/*/{INDEX}")):
-        name = index.parents[2].name.removeprefix("models--").replace("--", "/", 1)
+    for name, folder in hub_pipelines.cached().items():
         with contextlib.suppress(EngineError):
-            found[name] = checked(index.parent)
+            found[name] = checked(folder)
     return [_described(name, folder) for name, folder in found.items()]
 
 

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from mcp_servers.diffusion.settings import Settings
 from mcp_servers.morphemes import HANGUL
 
 _WORD = re.compile(r"[^\W_]+")
+_FAR_LARGER = 1.5  # times the side that a model learnt
 _SAMPLED = 4000  # captions: enough to hold every word of the drawn world
 
 
@@ -58,6 +60,34 @@ def of_the_prompt(prompt: str, embedded: bool, tokenizer: Any) -> list[str]:
                 prompt,
                 f"The model reads no further than here; ignored: {lost!r}.",
                 f"모델이 읽는 길이를 넘어 다음 부분은 쓰이지 않았습니다: {lost!r}",
+            )
+        )
+    return found
+
+
+def of_the_controls(
+    asked: Settings,
+    guidance: float,
+    size: tuple[int | None, int | None],
+    native: int | None,
+) -> list[str]:
+    """Which controls do nothing, or nothing good."""
+    found = []
+    if asked.negative_prompt and guidance <= 1:
+        found.append(
+            say(
+                asked.prompt,
+                "negative_prompt acts only with a guidance_scale above 1.",
+                "negative_prompt는 guidance_scale이 1보다 클 때만 작용합니다.",
+            )
+        )
+    if native and max(side or 0 for side in size) > _FAR_LARGER * native:
+        found.append(
+            say(
+                asked.prompt,
+                f"The model learnt {native} x {native} pixels: larger pictures tend to repeat "
+                "things.",
+                f"모델은 {native} x {native} 픽셀로 배웠습니다. 더 크면 같은 것이 되풀이됩니다.",
             )
         )
     return found

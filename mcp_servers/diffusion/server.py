@@ -11,7 +11,7 @@ from pydantic import Field
 
 from mcp_servers import jobs as job_files
 from mcp_servers import pictures
-from mcp_servers.diffusion import model_names, settings
+from mcp_servers.diffusion import hub_pipelines, model_names, patience, settings
 from mcp_servers.diffusion.notes import say
 from mcp_servers.diffusion.results import Drawing, Made, Pipeline
 from mcp_servers.diffusion.settings import Settings, with_controls
@@ -81,7 +81,8 @@ def settings_of(context: Context[Any, Any, Any], picture: Source) -> Made:
 
     path = allowed_path(picture, context)
     found, text = stamps.settings_in(path)
-    return {"picture": str(path), "settings": found, "text": text}
+    arguments = {name: value for name, value in found.items() if name in Settings.model_fields}
+    return {"picture": str(path), "settings": arguments, "text": text}
 
 
 @tool("List pipelines")
@@ -119,26 +120,34 @@ def resume(job: JobId) -> job_files.JobState:
 
 
 def _drawn(context: Context[Any, Any, Any], controls: dict[str, Any]) -> CallToolResult:
-    """Check, then draw now or start a job."""
+    """Check, then draw now, or in a job what takes longer than anybody waits."""
     asked = settings.of(controls)
     named = {
         "model": model_names.allowed(asked.model, context),
         "lora": [model_names.allowed(name, context) for name in asked.lora or ()] or None,
     }
     asked = asked.model_copy(update=named)
-    folder = model_names.folder_of(asked.model)
+    folder = model_names.folder_of(asked.model) or hub_pipelines.cached().get(asked.model)
     if folder:
         model_names.sizes(folder).of(asked.width, asked.height)
-    if asked.is_long:
+    else:
+        hub_pipelines.check(asked.model)
+    if asked.is_long or not folder:
         return with_picture(_started(asked), None)
 
-    from mcp_servers.diffusion import generating, sheets
+    from mcp_servers.diffusion import generating, loading, sheets
 
-    made = generating.drawn(
-        asked,
-        pictures.new_stem("picture"),
-        lambda done, total, message: report(context, done, total, message),
+    stem = pictures.new_stem("picture")
+    watched = patience.watched(
+        lambda done, total, message: report(context, done, total, message), patience.SECONDS
     )
+    try:
+        made = generating.drawn(asked, stem, watched)
+    except patience.TooLong:
+        for preview in pictures.folder().glob(f"{stem}-*"):
+            preview.unlink()
+        loading.let_go()
+        return with_picture(_started(asked), None)
     return with_picture(made, sheets.sheet_of([Path(each["picture"]) for each in made["pictures"]]))
 
 

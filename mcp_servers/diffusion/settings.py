@@ -82,7 +82,7 @@ class Settings(BaseModel):
         0, ge=0, le=1000, description="Keep a preview every so many steps, to show noise become it"
     )
     background: bool = Field(
-        False, description="Answer at once with a job; so are more than 4 pictures or 100 steps"
+        False, description="Answer at once with a job; so is what takes long or has over 4 pictures"
     )
     picture: str | None = None
     mask: str | None = None

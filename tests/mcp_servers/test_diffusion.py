@@ -158,6 +158,17 @@ async def test_every_scheduler_draws(tiny_pipeline: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+async def test_half_precision_draws_nearly_the_same(tiny_pipeline: Path, dtype: str) -> None:
+    common = {"prompt": "a", "model": str(tiny_pipeline), "steps": 2, "seed": 1}
+    whole = await asked("generate", dtype="float32", **common)
+    half = await asked("generate", dtype=dtype, preview_every=1, **common)
+    apart = pixels(whole["pictures"][0]["picture"]) - pixels(half["pictures"][0]["picture"])
+    assert abs(apart).mean() < 8
+    assert len(half["previews"]) == 2
+
+
+@pytest.mark.slow
 async def test_step_previews_become_the_picture(tiny_pipeline: Path) -> None:
     found = await asked(
         "generate", prompt="a", model=str(tiny_pipeline), steps=4, seed=1, preview_every=2
@@ -172,7 +183,9 @@ async def test_sizes_that_do_not_fit_name_those_that_do(tiny_pipeline: Path) -> 
     assert "multiples of 4 pixels" in said(result)
     assert "32 or 36" in said(result)
     result = await called("generate", prompt="a", model=str(tiny_pipeline), height=4096)
-    assert "up to 2048: pass 2048" in said(result)
+    assert "up to 256: pass 256" in said(result)
+    found = await asked("generate", prompt="a", model=str(tiny_pipeline), steps=1, width=64)
+    assert any("tend to repeat" in note for note in found["notes"])
 
 
 @pytest.mark.slow
@@ -209,6 +222,14 @@ async def test_notes_are_in_the_language_of_the_prompt(tiny_pipeline: Path) -> N
     found = await asked("generate", prompt="빨간 원" * 20, model=str(tiny_pipeline), steps=1)
     assert any("영어" in note for note in found["notes"])
     assert any("쓰이지 않았습니다" in note for note in found["notes"])
+
+
+async def test_a_hub_that_cannot_be_reached_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    result = await called("generate", prompt="a", model="someone/paints")
+    assert "Check the network, or name a folder or embedded" in said(result)
 
 
 def test_words_that_the_drawn_world_does_not_hold() -> None:

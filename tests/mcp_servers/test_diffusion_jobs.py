@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mcp_servers import jobs, pictures
+from mcp_servers.diffusion import patience
 from tests.conftest import eventually
 from tests.mcp_servers.diffusion_parts import asked, called, pixels, said
 
@@ -52,6 +53,35 @@ async def test_a_killed_job_resumes_and_keeps_what_was_drawn(tiny_pipeline: Path
     alone = await asked("generate", steps=60, **{**common, "seed": 13})
     assert (pixels(alone["pictures"][0]["picture"]) == pixels(str(made(job)[4]))).all()
     assert [each["job"] for each in (await asked("jobs"))["result"]] == [job]
+
+
+@pytest.mark.slow
+async def test_what_takes_longer_than_a_client_waits_becomes_a_job(
+    tiny_pipeline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "SECONDS", 0.0)
+    started = await asked(
+        "generate", prompt="a", model=str(tiny_pipeline), steps=3, seed=5, preview_every=1
+    )
+    assert started["job"] and started["pictures"] == []
+    job = started["job"]
+    eventually(lambda: jobs.state(job)["status"] == "done", _STARTING, "the job's end")
+    # nothing is left of the picture that was begun here
+    assert {path.name.rpartition("-")[0] for path in pictures.folder().iterdir()} == {
+        job,
+        f"{job}-001",
+    }
+
+
+def test_patience_looks_at_the_first_steps_alone() -> None:
+    told: list[int] = []
+    report = patience.watched(lambda done, total, said: told.append(done), seconds=0.0)
+    report(0, 0, "loading")
+    report(1, 100, "")
+    report(11, 100, "")
+    with pytest.raises(patience.TooLong):
+        report(2, 100, "")
+    assert told == [0, 1, 11]
 
 
 @pytest.mark.slow
