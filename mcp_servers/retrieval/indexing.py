@@ -77,7 +77,7 @@ class Spec(TypedDict, total=False):
     `files` are paths; `through` names the folder through which a file was found; `folders` are
     those whose vanished files shall leave, `gone` vanished files that were named themselves.
     `embedder`, `chunking` (as `Chunking.recorded`), `vectors` (a kind that `vectors.checked`
-    takes) and `pictures` are the index's own where left out.
+    takes), `pictures` and `clip` (the model that embeds them) are the index's own where left out.
     """
 
     index: str
@@ -90,6 +90,7 @@ class Spec(TypedDict, total=False):
     chunking: str
     vectors: str
     pictures: Wanted
+    clip: str
 
 
 @dataclass
@@ -237,7 +238,12 @@ class _Indexing:
 
         paths = [item["path"] for item in (*outcome["indexed"], *outcome["duplicates"])]
         outcome["pictures"] = picture_indexing.index_pictures(
-            self.store, self.embedder, [*paths, *outcome["unchanged"]], self.pictures, step
+            self.store,
+            self.embedder,
+            [*paths, *outcome["unchanged"]],
+            self.pictures,
+            self.spec.get("clip"),
+            step,
         )
 
     def _forget_vanished(self) -> None:

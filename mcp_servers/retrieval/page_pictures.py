@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from typing_extensions import TypedDict
 
+from mcp_servers import pictures
 from mcp_servers.errors import EngineError
-from mcp_servers.home import dure_home
 from mcp_servers.retrieval import office_pages
 from mcp_servers.retrieval.decoding import Unreadable
 from mcp_servers.retrieval.files import sha256_of
@@ -176,12 +175,4 @@ def _small_enough(image: Image) -> tuple[Image, bytes]:
 
 def _kept(png: bytes, sha256: str, number: int | None, how: How) -> Path:
     """The PNG under `DURE_HOME/pictures`: one file a page, however often it is asked for."""
-    folder = dure_home() / "pictures"
-    folder.mkdir(exist_ok=True)
-    path = folder / f"page-{sha256[:16]}-{number or 0}-{how}.png"
-    aside = folder / f".{path.name}.{os.getpid()}.tmp"
-    try:
-        aside.write_bytes(png)
-        return aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    return pictures.keep(png, f"page-{sha256[:16]}-{number or 0}-{how}.png")

@@ -42,7 +42,7 @@ class UnusablePicture(TypedDict):
 class Pictures(TypedDict):
     """What became of pictures: those that came, places that show them, all that the index holds.
 
-    `note` says why none were looked for, or is null.
+    `note` says why none were looked for, or why they cannot be found by their looks; else null.
     """
 
     added: int
@@ -101,11 +101,13 @@ def index_pictures(
     embedder: Embedder,
     paths: Sequence[str],
     wanted: Wanted,
+    clip: str | None,
     step: Callable[[str], None],
 ) -> Pictures:
     """Look for the pictures of these indexed files that were not looked at yet.
 
-    The caller holds the writer lock; `step(message)` reports, and may raise to stop.
+    `clip` names the model that is to embed the index's pictures; None is its own. The caller
+    holds the writer lock; `step(message)` reports, and may raise to stop.
     """
     pictures = PictureStore(store)
     result: Pictures = {"added": 0, "places": 0, "total": 0, "skipped": [], "note": None}
@@ -121,6 +123,10 @@ def index_pictures(
         return result
     result["total"] = len(pictures.forget_gone(store.documents()))
     _embed_words(pictures, embedder, step)
+    if result["total"] and enabled(wanted):
+        from mcp_servers.retrieval import looks
+
+        result["note"] = looks.embed(pictures, clip, step)
     return result
 
 

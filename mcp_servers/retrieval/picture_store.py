@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS places (
     document TEXT NOT NULL REFERENCES documents ON DELETE CASCADE,
     page INTEGER, picture TEXT NOT NULL, caption TEXT NOT NULL, words TEXT NOT NULL,
     hash BLOB NOT NULL, terms BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS looks (picture TEXT PRIMARY KEY, vector BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS word_vectors (hash BLOB PRIMARY KEY, vector BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS places_document ON places (document);
 """
@@ -110,6 +111,23 @@ class PictureStore:
             found = database.execute("SELECT value FROM meta WHERE key = 'stamp'").fetchone()
         return str(found[0])
 
+    def meta(self, key: str) -> str:
+        """One fact, or an empty string.
+
+        `clip` (the identity of the model whose vectors are held), `clip_name`, or `fits` (from
+        which of its cosines on a picture fits a text).
+        """
+        with self._reading() as database:
+            row = database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def set_model(self, identity: str, name: str, fits: float) -> None:
+        """Record whose vectors are held from now on; those of another model go."""
+        facts = {"clip": identity, "clip_name": name, "fits": repr(fits)}
+        with self._writing() as database:
+            database.execute("DELETE FROM looks")
+            database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", facts.items())
+
     def has(self, document: str) -> bool:
         """Whether a document has been looked at, with pictures or without."""
         with self._reading() as database:
@@ -162,6 +180,7 @@ class PictureStore:
             gone = [(key,) for (key,) in known if key not in held]
             database.executemany("DELETE FROM documents WHERE key = ?", gone)
             database.execute("DELETE FROM word_vectors WHERE hash NOT IN (SELECT hash FROM places)")
+            database.execute("DELETE FROM looks WHERE picture NOT IN (SELECT picture FROM places)")
             left = {str(row[0]) for row in database.execute("SELECT DISTINCT picture FROM places")}
         for path in self.folder.glob("*.png"):
             if path.stem not in left:
@@ -201,3 +220,20 @@ class PictureStore:
         query = "SELECT id, vector FROM places JOIN word_vectors USING (hash)"
         with self._reading() as database:
             return dict(database.execute(query).fetchall())
+
+    def without_looks(self) -> list[str]:
+        """The pictures that CLIP has not embedded yet."""
+        query = """SELECT DISTINCT picture FROM places
+            WHERE picture NOT IN (SELECT picture FROM looks) ORDER BY id"""
+        with self._reading() as database:
+            return [str(row[0]) for row in database.execute(query)]
+
+    def keep_looks(self, vectors: Iterable[tuple[str, bytes]]) -> None:
+        """Put float32 vectors of pictures."""
+        with self._writing() as database:
+            database.executemany("INSERT OR REPLACE INTO looks VALUES (?, ?)", vectors)
+
+    def looks(self) -> dict[str, bytes]:
+        """The vector of each picture."""
+        with self._reading() as database:
+            return dict(database.execute("SELECT picture, vector FROM looks").fetchall())

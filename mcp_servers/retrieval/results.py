@@ -106,7 +106,8 @@ class Found(TypedDict):
     """What a search found, best first.
 
     `ranking` fuses both kinds by reciprocal rank: 1 / (60 + rank), for pictures summed over
-    words and looks (Cormack et al. 2009).
+    words and looks (Cormack et al. 2009). `note` says why pictures were not searched by their
+    looks, or is null.
     """
 
     query: str
@@ -114,6 +115,7 @@ class Found(TypedDict):
     pictures: list[FoundPicture]
     ranking: list[Ranked]
     searched: Searched
+    note: str | None
 
 
 class Neighbour(TypedDict):

@@ -21,7 +21,7 @@ from mcp_servers.retrieval.fusing import ranked
 from mcp_servers.retrieval.picture_search import PictureSearcher
 from mcp_servers.retrieval.reading import in_context
 from mcp_servers.retrieval.reranking import reranked
-from mcp_servers.retrieval.results import Found, Passage, Scores, Searched, passage
+from mcp_servers.retrieval.results import Found, FoundPicture, Passage, Scores, Searched, passage
 from mcp_servers.retrieval.snapshot import EmptyIndex, Snapshot, snapshot_of
 from mcp_servers.retrieval.store import Chunk, Store
 from mcp_servers.retrieval.vectors import vectors_of
@@ -118,16 +118,18 @@ class Searcher:
             except EmptyIndex:
                 if not has_pictures:
                     raise
-        pictures = []
+        pictures: list[FoundPicture] = []
+        note = None
         if has_pictures:
             asked = request.query, request.k, request.source, request.where
-            pictures = self.pictures.search(*asked)
+            pictures, note = self.pictures.search(*asked)
         return {
             "query": request.query,
             "passages": passages,
             "pictures": pictures,
             "ranking": ranked(passages, pictures),
             "searched": searched,
+            "note": note,
         }
 
     def _passages(self, request: Request) -> tuple[list[Passage], Searched]:
@@ -320,6 +322,7 @@ def search(index: str, request: Request) -> Found:
             "pictures": [],
             "ranking": [],
             "searched": {"documents": 0, "chunks": 0},
+            "note": None,
         }
     store.must_exist()
     embedder = embedding.of_index(store)

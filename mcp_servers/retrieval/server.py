@@ -93,6 +93,10 @@ def add(
         Literal["auto", "on", "off"] | None,
         Field(description="Whether pictures are indexed too; auto: where they can be searched"),
     ] = None,
+    clip: Annotated[
+        str | None,
+        Field(description="CLIP model for the index's pictures: embedded, a folder or hub name"),
+    ] = None,
 ) -> Started:
     """Index files or folders so that search can find them. Returns a job id; ask job about it.
 
@@ -113,6 +117,8 @@ def add(
     wanted = picture_indexing.setting(store, pictures)
     if pictures is not None:
         spec["pictures"] = pictures
+    if clip is not None:
+        spec["clip"] = _model(clip, context)
     more = PICTURE_SUFFIXES if picture_indexing.enabled(wanted) else ()
     files: dict[str, None] = {}
     spec["skipped"] = []
@@ -145,9 +151,12 @@ def _chunking(size: int | None, overlap: int | None, unit: str | None) -> Chunki
 
 def _embedder(name: str, context: Context[Any, Any, Any]) -> str:
     """A name that the job can use: a folder's is its whole path. Raises `EngineError`."""
-    if name not in embedding.BUILT_IN and Path(name).expanduser().is_dir():
-        name = str(allowed_path(name, context))
-    return embedding.of(name).name
+    return embedding.of(name if name in embedding.BUILT_IN else _model(name, context)).name
+
+
+def _model(name: str, context: Context[Any, Any, Any]) -> str:
+    """A name that the job can use: a folder's is its whole path. Raises `EngineError`."""
+    return str(allowed_path(name, context)) if Path(name).expanduser().is_dir() else name
 
 
 @tool("Job state")
