@@ -13,7 +13,8 @@ chat: $(READY)
 	@$(BIN)/dure chat
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not timed" -n 2 --dist loadfile
+	$(BIN)/pytest -m timed
 
 test-fast: $(READY)
 	$(BIN)/pytest -m "not slow"

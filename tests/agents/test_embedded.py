@@ -161,6 +161,7 @@ async def test_leaving_a_stream_stops_the_model(small_model: EmbeddedChatModel) 
     await stops_and_answers(small_model)
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("way", ["astream", "ainvoke"])
 async def test_cancelling_returns_at_once_and_the_next_call_works(
     small_model: EmbeddedChatModel, way: str
@@ -189,6 +190,7 @@ async def test_cancelling_returns_at_once_and_the_next_call_works(
     await stops_and_answers(small_model)
 
 
+@pytest.mark.timed
 async def test_cancelling_while_a_long_prompt_is_read_works_too(
     small_model: EmbeddedChatModel,
 ) -> None:
@@ -432,6 +434,7 @@ def asking(tmp_path: Path, small_weights: Path) -> tuple[Path, Callable[[], dict
     return llama.prefix_folder(home), ask
 
 
+@pytest.mark.timed
 def test_a_new_process_starts_from_the_saved_state_of_a_system_prompt(
     asking: tuple[Path, Callable[[], dict[str, Any]]],
 ) -> None:

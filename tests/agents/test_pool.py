@@ -242,6 +242,7 @@ async def test_a_tool_error_is_an_error_result(script: Script, pool_of: PoolOf) 
         assert not (await pool.call("tiny", "echo", {"text": "on"})).isError
 
 
+@pytest.mark.timed
 async def test_a_call_that_takes_too_long_fails_and_the_server_stays(
     script: Script, pool_of: PoolOf
 ) -> None:
@@ -254,6 +255,7 @@ async def test_a_call_that_takes_too_long_fails_and_the_server_stays(
         assert await pid_of(pool) == pid
 
 
+@pytest.mark.timed
 async def test_a_killed_server_is_an_error_at_once_and_starts_again(
     script: Script, pool_of: PoolOf
 ) -> None:
@@ -278,6 +280,7 @@ async def test_a_server_that_ends_in_a_call_starts_again(script: Script, pool_of
         assert alive(await pid_of(pool))
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("foreign", [False, True])
 async def test_a_frozen_server_is_an_error_in_time_and_is_replaced_once(
     script: Script, pool_of: PoolOf, foreign: bool
@@ -353,6 +356,7 @@ async def test_a_working_folder_that_does_not_exist_is_named(pool_of: PoolOf) ->
             await pool.call("it", "pid", {})
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("foreign", [False, True])
 async def test_a_server_that_ends_at_once_is_an_error_with_its_own_words_in_the_log(
     script: Script, pool_of: PoolOf, tmp_path: Path, foreign: bool
@@ -399,6 +403,7 @@ async def test_a_server_that_never_answers_is_given_up_and_ended(
     await soon(lambda: children() == before, 3, "its process is gone")
 
 
+@pytest.mark.timed
 async def test_a_start_that_was_cancelled_leaves_nothing_behind(
     script: Script, pool_of: PoolOf
 ) -> None:
@@ -618,6 +623,7 @@ async def test_a_server_over_http_is_used_like_any_other(
         assert "0.88" in json.dumps(result.structuredContent)
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("transport", ["http", "sse"])
 async def test_a_token_is_asked_for_and_taken(
     served: Callable[..., str], pool_of: PoolOf, transport: str
@@ -633,6 +639,7 @@ async def test_a_token_is_asked_for_and_taken(
             assert time.monotonic() - began < 5
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("transport", ["http", "sse"])
 async def test_a_server_over_http_that_is_not_there_is_named_with_its_address(
     pool_of: PoolOf, transport: str

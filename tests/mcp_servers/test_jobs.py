@@ -42,6 +42,7 @@ def ended(job: str) -> jobs.JobState | None:
     return state if state["status"] != "running" else None
 
 
+@pytest.mark.timed
 def test_starting_answers_in_under_a_second_with_an_id(own_home: Path) -> None:
     began = time.monotonic()
     started = jobs.start("count", COUNTING, LONG)

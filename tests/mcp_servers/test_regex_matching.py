@@ -161,6 +161,7 @@ def test_decomposed_hangul_is_pointed_out() -> None:
     assert search("그림", "한글")["note"] is None
 
 
+@pytest.mark.timed
 def test_a_runaway_pattern_is_stopped_and_the_next_call_answered_at_once() -> None:
     search("a", "a")
     start = time.monotonic()

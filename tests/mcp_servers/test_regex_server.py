@@ -98,6 +98,7 @@ async def test_an_invalid_pattern_reaches_the_client_as_an_error() -> None:
     assert result.content[0].text.endswith("(a\n^")
 
 
+@pytest.mark.timed
 async def test_the_server_answers_the_next_call_after_a_time_out() -> None:
     async with over_stdio() as session:
         await session.call_tool("search", {"pattern": "a", "text": "a"})

@@ -350,6 +350,7 @@ def test_the_server_module_imports_light() -> None:
     assert json.loads(out.stdout) == []
 
 
+@pytest.mark.timed
 async def test_the_textbook_is_indexed_and_searched_quickly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,6 +98,7 @@ def raw(name: str, home: Path) -> Iterator[RawServer]:
             pipe.close()
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_a_server_lists_its_tools_and_ends_with_its_standard_input(
     name: str, tmp_path: Path
@@ -122,6 +123,7 @@ def test_what_a_tool_prints_never_reaches_the_protocol(tmp_path: Path) -> None:
         assert b"stray words" in server.process.stderr.read()
 
 
+@pytest.mark.timed
 def test_a_server_ends_within_two_seconds_also_while_a_tool_runs(tmp_path: Path) -> None:
     with raw("talking", tmp_path) as server:
         meta = {"progressToken": 1}
@@ -284,6 +286,7 @@ def test_other_addresses_are_not_loopback(host: str) -> None:
     assert not is_loopback(host)
 
 
+@pytest.mark.timed
 def test_a_server_whose_client_dies_in_mid_call_ends_too(tmp_path: Path) -> None:
     with raw("talking", tmp_path) as server:
         server.send("tools/call", name="sleep", arguments={"seconds": 1})

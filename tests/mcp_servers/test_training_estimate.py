@@ -79,6 +79,7 @@ def test_parameters_steps_and_tokens_are_those_of_the_run(
     assert told["tokens_per_step"] * told["steps"] == pytest.approx(in_all, rel=0.1)
 
 
+@pytest.mark.timed
 def test_memory_and_time_are_those_of_measured_steps(tmp_path: Path) -> None:
     from mcp_servers.training import estimating
 

@@ -309,6 +309,7 @@ def test_one_of_several_does_not_leave_the_others_by_an_exception(
     assert jobs.state(folder.name)["done"] == 3
 
 
+@pytest.mark.timed
 def test_what_is_done_again_is_logged_once_and_its_speed_is_of_its_own_tokens(
     base: Path, rows: Path, dure_home: Path
 ) -> None:

@@ -129,6 +129,7 @@ async def test_of_jobs_with_one_name_the_one_that_runs_is_meant(allowed: Path) -
     assert (await call("status")).structuredContent["run"] == other.name
 
 
+@pytest.mark.timed
 async def test_a_run_is_shown_in_figures_and_pictures(allowed: Path) -> None:
     run = a_run(allowed)
     began = time.perf_counter()
@@ -227,6 +228,7 @@ def finished(kind: str, state: Any) -> Any:
     return found["result"]
 
 
+@pytest.mark.timed
 @pytest.mark.slow
 async def test_a_run_is_judged_sampled_and_merged(
     allowed: Path, tmp_path_factory: pytest.TempPathFactory
@@ -264,6 +266,7 @@ async def test_a_run_is_judged_sampled_and_merged(
     assert "is taken" in await error_of("merge", name="whole")
 
 
+@pytest.mark.timed
 @pytest.mark.slow
 async def test_a_job_starts_in_less_than_a_second_and_a_cancel_ends_it(
     allowed: Path, tmp_path_factory: pytest.TempPathFactory
