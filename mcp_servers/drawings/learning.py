@@ -14,7 +14,10 @@ _WARM_UP, _LAST_RATE, _LONGEST_GRADIENT = 100, 0.02, 1.0
 
 
 class Optimiser:
-    """AdamW over so many steps, its rate by `_rate_at`, gradients clipped to a norm of 1."""
+    """AdamW over so many steps, its rate by `_rate_at`, gradients clipped to a norm of 1.
+
+    `taken` counts the steps; whoever restores `adam` from a checkpoint sets it too.
+    """
 
     def __init__(
         self,
@@ -24,18 +27,19 @@ class Optimiser:
         weight_decay: float = 0.0,
     ) -> None:
         self._learnt = list(learnt)
-        self._adam = torch.optim.AdamW(self._learnt, rate, weight_decay=weight_decay)
-        self._schedule = torch.optim.lr_scheduler.LambdaLR(
-            self._adam, lambda at: _rate_at(at, steps)
-        )
+        self._rate, self._steps = rate, steps
+        self.adam = torch.optim.AdamW(self._learnt, rate, weight_decay=weight_decay)
+        self.taken = 0
 
     def step(self, loss: torch.Tensor) -> None:
         """Go one step down the loss's gradient."""
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._learnt, _LONGEST_GRADIENT)
-        self._adam.step()
-        self._adam.zero_grad()
-        self._schedule.step()
+        for group in self.adam.param_groups:
+            group["lr"] = self._rate * _rate_at(self.taken, self._steps)
+        self.adam.step()
+        self.adam.zero_grad()
+        self.taken += 1
 
 
 def pixels(scenes: list[Scene]) -> torch.Tensor:

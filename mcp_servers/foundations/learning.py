@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 import time
 from collections.abc import Sequence
@@ -18,9 +17,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mcp_servers import jobs, torch_runtime
+from mcp_servers import checkpoints, jobs, torch_runtime
 from mcp_servers.errors import EngineError
-from mcp_servers.foundations import checkpoints, parallel, search, translator
+from mcp_servers.foundations import parallel, search, translator
 from mcp_servers.foundations.parallel import Pair, ParallelSet
 from mcp_servers.foundations.settings import TranslatorSettings
 from mcp_servers.foundations.transformer import Shape, Transformer
@@ -72,7 +71,7 @@ def learn(worker: jobs.Worker) -> dict[str, Any]:
     with checkpoints.only_one(checkpoint):
         began = time.monotonic()
         run, dropped = _prepared(settings, data)
-        resumed = _restore(run, checkpoint)
+        resumed = run.step = checkpoints.restore(checkpoint, run.model, run.optimizer)
         _train(worker, settings, run, checkpoint)
         worker.step(run.step, run.step, "translating the held-out sentences")
         figures = _judged(run, settings)
@@ -92,7 +91,7 @@ def learn(worker: jobs.Worker) -> dict[str, Any]:
         }
         made = translator.Translator(settings.name, run.model, run.source, run.target, config)
         folder = translator.save(made)
-    checkpoints.forget(settings.name)
+    checkpoints.forget("translators", settings.name)
     return {
         "translator": settings.name,
         "folder": str(folder),
@@ -168,7 +167,7 @@ def _train(worker: jobs.Worker, settings: TranslatorSettings, run: Run, checkpoi
                 worker.step(run.step, total, said)
                 recent.append(_step(run, settings, batch, total, loss_of))
                 if time.monotonic() - saved > SAVE_SECONDS:
-                    _keep(run, checkpoint)
+                    checkpoints.keep(checkpoint, run.model, run.optimizer, run.step)
                     saved = time.monotonic()
             held_out = held_out_loss(run)
             row = {
@@ -185,7 +184,9 @@ def _train(worker: jobs.Worker, settings: TranslatorSettings, run: Run, checkpoi
                 f"held-out {held_out:.3f}"
             )
     finally:
-        _keep(run, checkpoint)  # also when cancelled: the same request goes on from here
+        checkpoints.keep(
+            checkpoint, run.model, run.optimizer, run.step
+        )  # also when cancelled: the same request goes on from here
 
 
 def _step(
@@ -290,47 +291,9 @@ def _judged(run: Run, settings: TranslatorSettings) -> dict[str, Any]:
 def _checkpoint_of(settings: TranslatorSettings, data: ParallelSet) -> Path:
     """Where a run keeps its state: the same request finds it again, another one does not."""
     asked = json.dumps({**asdict(settings), "data": data.sha256, "torch": version("torch")})
-    return checkpoints.path_of(settings.name, hashlib.sha256(asked.encode()).hexdigest()[:16])
-
-
-def _keep(run: Run, checkpoint: Path) -> None:
-    """Write weights, Adam's moments, the random state and the step as one file, then rename."""
-    from safetensors.torch import save_file
-
-    held = {f"model.{name}": value for name, value in run.model.state_dict().items()}
-    for number, moments in run.optimizer.state_dict()["state"].items():
-        held |= {f"adam.{number}.{key}": value for key, value in moments.items()}
-    held["random"] = torch.get_rng_state()
-    aside = checkpoint.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        save_file(held, aside, metadata={"step": str(run.step)})
-        aside.replace(checkpoint)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _restore(run: Run, checkpoint: Path) -> int:
-    """Put a killed or cancelled run's state back. Returns its step, 0 where there is none."""
-    from safetensors import safe_open
-
-    if not checkpoint.exists():
-        return 0
-    with safe_open(checkpoint, framework="pt") as kept:
-        held = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
-        run.step = int(kept.metadata()["step"])
-    prefix = "model."
-    run.model.load_state_dict(
-        {name.removeprefix(prefix): held[name] for name in held if name.startswith(prefix)}
+    return checkpoints.path_of(
+        "translators", settings.name, hashlib.sha256(asked.encode()).hexdigest()[:16]
     )
-    state = run.optimizer.state_dict()
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, value in held.items():
-        if name.startswith("adam."):
-            _, number, key = name.split(".")
-            moments.setdefault(int(number), {})[key] = value
-    run.optimizer.load_state_dict({**state, "state": moments})
-    torch.set_rng_state(held["random"])
-    return run.step
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from mcp.server.fastmcp import Context
 from mcp.types import CallToolResult
 from pydantic import Field
 
-from mcp_servers import folders, jobs, pictures
+from mcp_servers import checkpoints, folders, jobs, model_folders, pictures
 from mcp_servers.errors import EngineError
-from mcp_servers.foundations import checkpoints, model_folders
+from mcp_servers.foundations.listing import trained_models
 from mcp_servers.foundations.results import (
     Analogy,
     Explanation,
@@ -250,7 +250,7 @@ def plot_words(
 @tool("List trained models")
 def list_models() -> list[Model]:
     """The translators and word vectors that were trained, with their data and figures."""
-    return model_folders.listing()
+    return trained_models()
 
 
 @tool("Delete a trained model", read_only=False, destructive=True)
@@ -261,7 +261,7 @@ def delete_model(
     """Delete a translator or word vectors. They cannot be had back but by training."""
     where: model_folders.Kind = "translators" if kind == "translator" else "words"
     there = model_folders.is_there(where, name)
-    begun = checkpoints.forget(name) if kind == "translator" else 0
+    begun = checkpoints.forget("translators", name) if kind == "translator" else 0
     if not there and not begun:
         known = ", ".join(model_folders.names(where)) or "none"
         raise EngineError(f"There is no {kind} {name!r}. There are: {known}.")

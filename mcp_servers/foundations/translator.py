@@ -17,10 +17,10 @@ from typing import Any
 from mcp_servers.errors import EngineError
 from mcp_servers.folders import replaced
 from mcp_servers.foundations import search
-from mcp_servers.foundations.model_folders import config_of, folder_of
 from mcp_servers.foundations.results import Candidate, Method, Translation
 from mcp_servers.foundations.transformer import Shape, Transformer
 from mcp_servers.foundations.vocabulary import Vocabulary, words_in
+from mcp_servers.model_folders import config_of, folder_of
 from mcp_servers.torch_runtime import torch
 
 HOW_TO_TRAIN = "Train one with train_translator (about two minutes)."

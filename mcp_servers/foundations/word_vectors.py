@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from mcp_servers.errors import EngineError
 from mcp_servers.folders import replaced
 from mcp_servers.foundations.corpus import words_of
-from mcp_servers.foundations.model_folders import config_of, folder_of
 from mcp_servers.foundations.results import Analogy, Nearest, Neighbour
+from mcp_servers.model_folders import config_of, folder_of
 
 if TYPE_CHECKING:
     import numpy as np

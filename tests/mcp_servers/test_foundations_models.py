@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from mcp_servers import folders, jobs
+from mcp_servers import checkpoints, folders, jobs, model_folders
 from mcp_servers.errors import EngineError
-from mcp_servers.foundations import checkpoints, learning, model_folders, server
+from mcp_servers.foundations import learning, server
 from mcp_servers.foundations.settings import TranslatorSettings
 
 DIGEST = "0123456789abcdef"
@@ -71,8 +71,11 @@ def test_what_killed_processes_left_is_swept_and_what_others_write_is_not() -> N
 
 
 def test_what_abandoned_runs_left_goes_with_their_model() -> None:
-    free, held = (checkpoints.path_of("a", digit * 16) for digit in "01")
-    others = [checkpoints.path_of("a-b", DIGEST), checkpoints.path_of("ab", DIGEST)]
+    free, held = (checkpoints.path_of("translators", "a", digit * 16) for digit in "01")
+    others = [
+        checkpoints.path_of("translators", "a-b", DIGEST),
+        checkpoints.path_of("translators", "ab", DIGEST),
+    ]
     for path in (free, held, *others):
         path.write_bytes(b"state")
         path.with_suffix(".lock").touch()
@@ -110,7 +113,7 @@ def test_references_are_the_sentences_as_written_and_an_abandoned_run_is_forgott
     signs = [chr(0x4E00 + n) for n in range(60)]
     data = tmp_path / "p.tsv"
     data.write_text("\n".join(f"no {n}\t{sign}" for n, sign in enumerate(signs)), encoding="utf-8")
-    left = checkpoints.path_of("a", DIGEST)
+    left = checkpoints.path_of("translators", "a", DIGEST)
     left.touch()
     monkeypatch.setattr(learning, "MAX_JUDGED", 4)
     found = learned(data)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Literal
 
 from mcp_servers.errors import EngineError
-from mcp_servers.foundations.results import Model
 from mcp_servers.home import dure_home
 
-Kind = Literal["translators", "words"]
+Kind = Literal["translators", "words", "vaes"]
 
 
 def folder_of(kind: Kind, name: str) -> Path:
@@ -44,24 +42,3 @@ def config_of(kind: Kind, name: str, absent: str, how_to_train: str) -> Path:
         others = f" Trained are: {known}." if known else ""
         raise EngineError(f"{absent}.{others} {how_to_train}")
     return config
-
-
-def listing() -> list[Model]:
-    """Every trained model with what its `config.json` says of it; no vocabulary, no samples."""
-    found: list[Model] = []
-    for name in names("translators"):
-        folder = folder_of("translators", name)
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        figures = {key: value for key, value in config["figures"].items() if key != "samples"}
-        about = {"data": config["data"], "shape": config["shape"], "figures": figures}
-        found.append({"name": name, "kind": "translator", "folder": str(folder), "about": about})
-    for name in names("words"):
-        folder = folder_of("words", name)
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        about = {
-            **{key: value for key, value in config.items() if key not in ("counts", "files")},
-            "vocabulary": len(config["counts"]),
-            "files": len(config["files"]),
-        }
-        found.append({"name": name, "kind": "words", "folder": str(folder), "about": about})
-    return found
