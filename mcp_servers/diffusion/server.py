@@ -11,7 +11,7 @@ from pydantic import Field
 
 from mcp_servers import jobs as job_files
 from mcp_servers import pictures
-from mcp_servers.diffusion import hub_pipelines, model_names, patience, settings
+from mcp_servers.diffusion import hub_pipelines, model_names, patience, settings, vae_server
 from mcp_servers.diffusion.notes import say
 from mcp_servers.diffusion.results import Drawing, Made, Pipeline
 from mcp_servers.diffusion.settings import Settings, with_controls
@@ -21,6 +21,7 @@ from mcp_servers.serving import Engine, report, run, tool, with_picture
 
 KINDS = {  # of jobs -> the module that does them
     "picture": "mcp_servers.diffusion.generating",
+    vae_server.KIND: vae_server.MODULE,
 }
 
 JobId = Annotated[str, Field(description="Id of a job")]
@@ -176,13 +177,14 @@ def _started(asked: Settings) -> Drawing:
 ENGINE = Engine(
     name="diffusion",
     summary="draws pictures from words, redraws pictures and parts of them, with Stable Diffusion "
-    "and any diffusers pipeline",
+    "and any diffusers pipeline; trains variational autoencoders on pictures and uses them",
     tools=(
         generate,
         image_to_image,
         inpaint,
         settings_of,
         pipelines,
+        *vae_server.TOOLS,
         job,
         jobs,
         cancel,
