@@ -233,7 +233,7 @@ def _judged(
         learnt = torch.cat(
             [
                 vae_models.encoded(model, data.pictures.numbers(part))[0]
-                for part in data.train.split(2048)
+                for part in torch.split(data.train, 2048)
             ]
         )
     kls = 0.5 * (means.square() + log_variances.exp() - log_variances - 1).mean(dim=0)
@@ -261,7 +261,7 @@ def _judged(
 def _mean_picture(data: Data) -> Tensor:
     """The mean of the training pictures: what a model says that knows nothing of its input."""
     total = torch.zeros(data.pictures.pixels.shape[1:])
-    for part in data.train.split(2048):
+    for part in torch.split(data.train, 2048):
         total += data.pictures.numbers(part).sum(dim=0)
     return total / len(data.train)
 

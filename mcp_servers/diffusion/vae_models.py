@@ -76,14 +76,14 @@ def published(name: str, model: Vae, config: dict[str, Any]) -> Iterator[Path]:
 
 def encoded(model: Vae, pictures: Tensor) -> tuple[Tensor, Tensor]:
     """Means and log variances for pictures of (n, channels, side, side), in parts that fit."""
-    parts = [model.encode(part.to(_place(model))) for part in pictures.split(_AT_ONCE)]
+    parts = [model.encode(part.to(_place(model))) for part in torch.split(pictures, _AT_ONCE)]
     means, log_variances = zip(*parts, strict=True)
     return torch.cat(means).cpu(), torch.cat(log_variances).cpu()
 
 
 def decoded(model: Vae, latents: Tensor) -> Tensor:
     """Pictures for latents of (n, latent_dim), in parts that fit."""
-    parts = [model.decode(part.to(_place(model))).cpu() for part in latents.split(_AT_ONCE)]
+    parts = [model.decode(part.to(_place(model))).cpu() for part in torch.split(latents, _AT_ONCE)]
     return torch.cat(parts)
 
 

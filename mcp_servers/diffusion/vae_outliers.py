@@ -82,7 +82,7 @@ def _measured(trained: Trained, pictures: Pictures) -> tuple[list[float], list[f
     errors: list[float] = []
     distances: list[float] = []
     with torch.inference_mode():
-        for part in torch.arange(len(pictures.paths)).split(_AT_ONCE):
+        for part in torch.split(torch.arange(len(pictures.paths)), _AT_ONCE):
             numbers = pictures.numbers(part)
             means = vae_models.encoded(trained.model, numbers)[0]
             again = vae_models.decoded(trained.model, means)

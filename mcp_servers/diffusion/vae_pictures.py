@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcp_servers.decoding import Unreadable
+from mcp_servers.diffusion.vae_results import Unread
 from mcp_servers.errors import EngineError
 from mcp_servers.retrieval import picture_files
 from mcp_servers.torch_runtime import torch
@@ -30,7 +31,7 @@ class Pictures:
 
     pixels: Tensor
     paths: list[Path]
-    skipped: list[dict[str, str]]
+    skipped: list[Unread]
 
     def numbers(self, which: slice | Tensor = slice(None)) -> Tensor:
         """Some of them from 0 to 1."""
@@ -86,7 +87,7 @@ def read(
         )
     pixels: list[Any] = []
     paths: list[Path] = []
-    skipped: list[dict[str, str]] = []
+    skipped: list[Unread] = []
     for number, file in enumerate(files):
         report(number, len(files))
         try:

@@ -11,7 +11,7 @@ from mcp_servers import pictures as picture_store
 from mcp_servers.diffusion import vae_models, vae_pictures
 from mcp_servers.diffusion.vae_models import Trained
 from mcp_servers.diffusion.vae_pictures import Pictures
-from mcp_servers.diffusion.vae_results import LatentPlot
+from mcp_servers.diffusion.vae_results import LatentPlot, Placed
 from mcp_servers.errors import EngineError
 from mcp_servers.torch_runtime import torch
 
@@ -61,13 +61,14 @@ def plot(
     notes = []
     if count > _LISTED:
         notes.append(f"The first {_LISTED} of {count:,} points are listed; all are drawn.")
+    points: list[Placed] = [
+        {"path": str(path), "x": round(float(x), 4), "y": round(float(y), 4), "group": group}
+        for path, (x, y), group in zip(pictures.paths, places, groups, strict=True)
+    ]
     return {
         "vae": trained.name,
         "method": method,
-        "points": [
-            {"path": str(path), "x": round(float(x), 4), "y": round(float(y), 4), "group": group}
-            for path, (x, y), group in zip(pictures.paths, places, groups, strict=True)
-        ][:_LISTED],
+        "points": points[:_LISTED],
         "groups": dict(Counter(groups).most_common()),
         "explained": explained,
         "agreement": agreement,
@@ -113,6 +114,7 @@ def _places(means: ndarray[Any, Any], method: Method) -> tuple[Any, float | None
 
 def _draw(places: Any, groups: Sequence[str], pictures: Pictures, title: str) -> bytes:
     """Dots in the groups' colours, and the pictures themselves where they have room."""
+    import numpy as np
     from matplotlib import colormaps
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
@@ -127,12 +129,12 @@ def _draw(places: Any, groups: Sequence[str], pictures: Pictures, title: str) ->
         for group in [*known, *sorted(set(groups) - set(known))]:
             chosen = [at for at, each in enumerate(groups) if each == group]
             label = picture_store.short(group, 24) if group else None
-            where = {"color": colour.get(group, "grey"), "label": label}
+            where: dict[str, Any] = {"color": colour.get(group, "grey"), "label": label}
             axes.scatter(places[chosen, 0], places[chosen, 1], s=14, alpha=0.8, **where)
         for at in range(0, len(groups), step):
             image = vae_pictures.images(pictures.numbers(slice(at, at + 1)))[0].convert("RGB")
             box = AnnotationBbox(
-                OffsetImage(image, zoom=26 / image.width),
+                OffsetImage(np.asarray(image), zoom=26 / image.width),
                 tuple(places[at]),
                 pad=0.08,
                 bboxprops={"edgecolor": colour.get(groups[at], "grey"), "lw": 1.5},
