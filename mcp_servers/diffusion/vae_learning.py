@@ -36,7 +36,7 @@ from mcp_servers.torch_runtime import torch
 Tensor = torch.Tensor
 
 LEAST = 10  # pictures, one of them held out
-SAVE_SECONDS = 5.0
+SAVE_SECONDS = 2.0
 _HELD_OUT_SHARE, _MOST_HELD_OUT = 0.1, 500
 _JUDGED_TIMES = 20  # in a run
 _RECENT = 50  # steps whose mean is shown
