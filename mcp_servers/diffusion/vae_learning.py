@@ -61,7 +61,11 @@ def learn(worker: jobs.Worker) -> dict[str, Any]:
     Raises `EngineError` for pictures that cannot be learnt from, `jobs.Cancelled` between steps.
     """
     settings = VaeSettings(**worker.spec)
-    data = _read(settings, lambda done, total: worker.step(done, total, "reading the pictures"))
+
+    def reading(done: int, total: int) -> None:
+        worker.step(0, settings.steps, f"reading the pictures: {done:,} of {total:,}")
+
+    data = _read(settings, reading)
     checkpoint = _checkpoint_of(settings, data)
     with checkpoints.only_one(checkpoint):
         began = time.monotonic()
