@@ -60,7 +60,11 @@ def forget(kind: Kind, name: str) -> int:
 
 
 def keep(checkpoint: Path, model: Module, adam: Optimizer, step: int) -> None:
-    """Write weights, Adam's moments, the random state and the step as one file, then rename."""
+    """Write weights, Adam's moments, the random state and the step as one file, then rename.
+
+    Raises `EngineError` where there is no room for it.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     from mcp_servers.torch_runtime import torch
@@ -73,6 +77,11 @@ def keep(checkpoint: Path, model: Module, adam: Optimizer, step: int) -> None:
     try:
         save_file(held, aside, metadata={"step": str(step)})
         aside.replace(checkpoint)
+    except (OSError, SafetensorError) as error:
+        raise EngineError(
+            f"The checkpoint cannot be written to {checkpoint.parent} ({error}). Make room there, "
+            "then train again: it goes on from the last one."
+        ) from None
     finally:
         aside.unlink(missing_ok=True)
 

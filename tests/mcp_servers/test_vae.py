@@ -128,6 +128,26 @@ def test_pictures_that_nothing_can_be_learnt_from_are_refused(tmp_path: Path) ->
 
 
 @pytest.mark.slow  # torch
+def test_a_checkpoint_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
+    from mcp_servers.torch_runtime import torch  # isort: skip
+    from mcp_servers import checkpoints
+
+    model = torch.nn.Linear(2, 2)
+    adam = torch.optim.AdamW(model.parameters())
+    with pytest.raises(EngineError, match=r"cannot be written to .*absent .*Make room there"):
+        checkpoints.keep(tmp_path / "absent" / "a.safetensors", model, adam, 1)
+    model(torch.ones(1, 2)).sum().backward()
+    adam.step()
+    checkpoints.keep(tmp_path / "a.safetensors", model, adam, 1)
+    other = torch.nn.Linear(2, 2)
+    again = torch.optim.AdamW(other.parameters())
+    assert checkpoints.restore(tmp_path / "a.safetensors", other, again) == 1
+    assert torch.equal(other.weight, model.weight)
+    assert torch.equal(again.state[other.weight]["exp_avg"], adam.state[model.weight]["exp_avg"])
+    assert checkpoints.restore(tmp_path / "b.safetensors", other, again) == 0
+
+
+@pytest.mark.slow  # torch
 def test_kl_is_its_closed_form_and_what_sampling_estimates() -> None:
     from mcp_servers.diffusion.vae_network import kl_divergence, reparameterised
     from mcp_servers.torch_runtime import torch
