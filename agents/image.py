@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agents import autoencoders
 from agents.registry import Agent
 from graphs.language import Language
+from graphs.specialist import Render
 from prompts import say
 
 _CLIP_JOBS: frozenset[str] = frozenset()  # kinds
@@ -83,7 +85,7 @@ def _noted(lines: list[str], result: Any) -> str:
     return "\n".join([*lines, *(f"\n> {note}" for note in result["notes"])])
 
 
-_RESULTS = {"picture": _drawn}
+_RESULTS: dict[str, Render] = {"picture": _drawn, "vae": autoencoders.trained}
 """Kinds of jobs whose result is shown as their tool's own."""
 
 AGENT = Agent(
@@ -102,6 +104,7 @@ AGENT = Agent(
         "inpaint",
         "settings_of",
         "pipelines",
+        *autoencoders.RENDERERS,
         "job",
         "cancel",
         "resume",
@@ -112,6 +115,7 @@ AGENT = Agent(
         "inpaint": _drawn,
         "settings_of": _settings,
         "pipelines": _pipelines,
+        **autoencoders.RENDERERS,
         "job": _job,
         "watch": _job,
         "cancel": _job,

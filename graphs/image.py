@@ -23,6 +23,7 @@ from graphs.specialist import Render, Specialist, answer_message, request_of
 from graphs.state import Step, Turn
 from graphs.tool_calls import steps_of
 from graphs.tool_rules import ruled_tool
+from graphs.vae_words import vae_name
 from prompts import say
 
 Blocks = Callable[[Sequence[str]], Awaitable[list[dict[str, Any]]]]
@@ -98,6 +99,8 @@ def settle(tool: str, names: Collection[str], request: str) -> dict[str, Any]:
         found["prompt"] = caption
     if tool == "classify" and (labels := labels_in(request)):
         found["labels"] = labels
+    if tool == "delete_vae" and (name := vae_name(without_places(request))):
+        found["name"] = name
     if tool == "remove_index" and (index := named_index(request)):
         found["index"] = index
     return found

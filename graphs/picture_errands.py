@@ -23,6 +23,7 @@ from graphs.picture_memory import (
     last_index,
     last_job,
     last_pictures,
+    last_vae,
     made,
     next_seed,
     steps_before,
@@ -36,6 +37,7 @@ from graphs.picture_questions import (
     wanted_number,
 )
 from graphs.tool_calls import call_tool, result_of
+from graphs.vae_words import vae_name, vae_settings
 
 AGENT = "image"
 _ORDINALS = (
@@ -98,6 +100,8 @@ class Studio:
                 await errand.find(tool)
             case "job" | "watch" | "cancel" | "resume":
                 await errand.follow(tool)
+            case _ if "vae" in tool:
+                await errand.autoencode(tool)
             case "settings_of":
                 await errand.call("diffusion", tool, picture=errand.picture("which_picture"))
             case _:
@@ -148,7 +152,7 @@ class Errand:
         self._language: Language = language_of(request)
         self.messages: list[ToolMessage] = []
 
-    async def call(self, server: str, name: str, **arguments: Any) -> Any:
+    async def call(self, server: str, name: str, /, **arguments: Any) -> Any:
         """A tool's result, or None where it failed; arguments that it does not take stay out."""
         if name in self._studio.ask_first:
             raise NeedsYes
@@ -209,7 +213,7 @@ class Errand:
         label = _best_label(seen)
         return f"a {label}" if label and self._language == "en" else label
 
-    async def _quietly(self, server: str, name: str, **arguments: Any) -> Any:
+    async def _quietly(self, server: str, name: str, /, **arguments: Any) -> Any:
         """A tool's result without a word of it; None where it failed or may not run."""
         if not self._studio.knows(name) or name in self._studio.ask_first:
             return None
@@ -264,6 +268,32 @@ class Errand:
             if state is None or state["status"] != "done":
                 return None
         return index
+
+    async def autoencode(self, tool: str) -> None:
+        settings = vae_settings(self._asked)
+        folders = folders_in(self._request)
+        named = vae_name(self._asked) or last_vae(self._earlier)
+        match tool:
+            case "train_vae":
+                if not folders:
+                    raise Question("which_picture_folder")
+                name = vae_name(self._asked)
+                await self.call("diffusion", tool, folder=folders[0], name=name, **settings)
+                return
+            case "vae_reconstruct" | "vae_outliers":
+                settings["pictures"] = [*folders, *self._pictures] or [
+                    self.picture("which_picture")
+                ]
+            case "vae_interpolate":
+                known = self._pictures or last_pictures(self._earlier)
+                if len(known) < 2:
+                    raise Question("which_two_pictures")
+                settings |= {"first": known[0], "last": known[1]}
+            case "vae_denoise":
+                settings["picture"] = self.picture("which_picture")
+            case "vae_plot":
+                settings["folder"] = folders[0] if folders else None
+        await self.call("diffusion", tool, vae=named, **settings)
 
     async def follow(self, tool: str) -> None:
         job = job_in(self._request) or last_job(self._earlier)

@@ -30,11 +30,10 @@ def made(steps: Sequence[Step]) -> list[str]:
             result = result["result"]
         if step["tool"] == "settings_of":
             continue
-        pictures = result.get("pictures")
-        for each in pictures if isinstance(pictures, list) else []:
-            found.append(str(each["picture"] if isinstance(each, dict) else each))
-        if isinstance(result.get("picture"), str):
-            found.append(result["picture"])
+        listed = result.get("pictures")
+        pictures = [result.get("picture"), *(listed if isinstance(listed, list) else [])]
+        pictures = [each.get("picture") if isinstance(each, dict) else each for each in pictures]
+        found += [each for each in pictures if isinstance(each, str)]
     return list(dict.fromkeys(found))
 
 
@@ -90,3 +89,13 @@ def last_index(earlier: Sequence[AnyMessage]) -> str | None:
     """The index of pictures that was last used."""
     steps = (step for step in reversed(steps_before(earlier)) if step["server"] == "clip")
     return next((str(i) for step in steps if (i := step["arguments"].get("index"))), None)
+
+
+def last_vae(earlier: Sequence[AnyMessage]) -> str | None:
+    """The autoencoder that was last trained or used."""
+    for step in reversed(steps_before(earlier)):
+        if "vae" in step["tool"] and (named := step["arguments"].get("vae")):
+            return str(named)
+        if step["tool"] == "train_vae" and step["ok"]:
+            return str(step["result"]["name"])
+    return None

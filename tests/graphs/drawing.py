@@ -35,6 +35,15 @@ TOOLS: dict[str, dict[str, tuple[str, ...]]] = {
         "inpaint": ("picture", "mask", "strength", *DRAWING),
         "settings_of": ("picture",),
         "pipelines": (),
+        "train_vae": ("folder", "name", "steps", "beta", "latent_dim", "side", "language"),
+        "vae_sample": ("count", "seed", "temperature", "vae"),
+        "vae_interpolate": ("first", "last", "steps", "vae"),
+        "vae_outliers": ("pictures", "threshold", "vae", "language"),
+        "vae_reconstruct": ("pictures", "vae", "language"),
+        "vae_denoise": ("picture", "noise", "seed", "vae", "language"),
+        "vae_plot": ("folder", "method", "clusters", "vae"),
+        "vaes": (),
+        "delete_vae": ("name",),
         "job": ("job",),
         "cancel": ("job",),
     },
@@ -130,6 +139,8 @@ class Talk:
                     for at in range(first, self.made)
                 ]
             }
+        if name == "train_vae":
+            return {"job": "vae-20260101-120000-abcdef", "name": given.get("name", "vae")}
         if name == "settings_of":
             raise ToolException("It says nothing of how it was made.")
         if name in ("index_pictures", "job"):

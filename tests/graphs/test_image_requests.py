@@ -10,7 +10,7 @@ from graphs.drawing_words import caption_in, drawing_settings
 from graphs.picture_changes import change_in, changed_caption, filled_in
 from graphs.picture_places import folders_in, model_in, pictures_in
 from graphs.picture_questions import default_labels, labels_in, query_in, wanted_number
-from tests.graphs.drawing import JOB, Talk
+from tests.graphs.drawing import JOB, TOOLS, Talk
 
 
 @pytest.mark.parametrize(
@@ -239,6 +239,46 @@ async def test_a_job_is_followed_on_its_own_server() -> None:
     await talk.say("index the pictures in ~/photos")
     turn = await talk.say(f"how far is {JOB}?")
     assert (turn["steps"][0]["server"], turn["steps"][0]["tool"]) == ("clip", "job")
+
+
+@pytest.mark.parametrize(
+    ("request_", "tool", "arguments"),
+    [
+        (
+            "train a VAE named shapes on ~/p, 300 steps, beta 0.5, 32x32",
+            "train_vae",
+            {"folder": "~/p", "name": "shapes", "steps": 300, "beta": 0.5, "side": 32},
+        ),
+        ("~/p 그림들로 VAE를 학습시켜줘, 16차원", "train_vae", {"folder": "~/p", "latent_dim": 16}),
+        ("sample 8 pictures from the vae digits", "vae_sample", {"vae": "digits", "count": 8}),
+        ("VAE로 새 그림 4장 뽑아줘, 시드 3", "vae_sample", {"count": 4, "seed": 3}),
+        (
+            "VAE로 ~/a.png와 ~/b.png 사이를 보간해줘",
+            "vae_interpolate",
+            {"first": "~/a.png", "last": "~/b.png"},
+        ),
+        ("~/p에 이상한 사진이 섞여 있는지 봐줘", "vae_outliers", {"pictures": ["~/p"]}),
+        ("reconstruct ~/a.png", "vae_reconstruct", {"pictures": ["~/a.png"]}),
+        ("~/a.png의 노이즈를 없애줘", "vae_denoise", {"picture": "~/a.png"}),
+        (
+            "plot the latent space with t-SNE and 4 clusters",
+            "vae_plot",
+            {"method": "tsne", "clusters": 4},
+        ),
+        ("which VAEs are there?", "vaes", {}),
+    ],
+)
+async def test_autoencoders(request_: str, tool: str, arguments: dict[str, Any]) -> None:
+    (call,) = await Talk().calls_of(request_)
+    spoken = {"language": "ko" if "가" <= max(request_) <= "힣" else "en"}
+    takes = TOOLS["diffusion"][tool]
+    assert call == (tool, arguments | (spoken if "language" in takes else {}))
+
+
+async def test_the_autoencoder_just_trained_is_the_one_that_is_meant() -> None:
+    talk = Talk()
+    await talk.say("train a VAE named shapes on ~/p")
+    assert await talk.calls_of("VAE로 새 그림을 뽑아줘") == [("vae_sample", {"vae": "shapes"})]
 
 
 async def test_what_asks_first_is_never_called_by_code() -> None:
