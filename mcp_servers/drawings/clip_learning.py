@@ -27,7 +27,18 @@ def new_model(tokenizer: CLIPTokenizer) -> CLIPModel:
     """An untrained CLIP of about 1.8 M parameters for 64 x 64 pictures."""
     from transformers import CLIPConfig, CLIPModel
 
-    text = text_settings(tokenizer, WIDTH, _LAYERS)
+    text = {
+        "hidden_size": WIDTH,
+        "intermediate_size": 4 * WIDTH,
+        "projection_dim": WIDTH,
+        "num_hidden_layers": _LAYERS,
+        "num_attention_heads": _HEADS,
+        "vocab_size": len(tokenizer),
+        "max_position_embeddings": tokens.LONGEST,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
     vision = {
         "hidden_size": WIDTH,
         "intermediate_size": 2 * WIDTH,
@@ -38,22 +49,6 @@ def new_model(tokenizer: CLIPTokenizer) -> CLIPModel:
         "patch_size": _PATCH,
     }
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=WIDTH))
-
-
-def text_settings(tokenizer: CLIPTokenizer, width: int, layers: int) -> dict[str, Any]:
-    """Settings of a CLIP text transformer for the world's captions."""
-    return {
-        "hidden_size": width,
-        "intermediate_size": 4 * width,
-        "projection_dim": width,
-        "num_hidden_layers": layers,
-        "num_attention_heads": _HEADS,
-        "vocab_size": len(tokenizer),
-        "max_position_embeddings": tokens.LONGEST,
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
 
 
 def train(folder: Path, steps: int, batch: int, seed: int, report: Report) -> None:

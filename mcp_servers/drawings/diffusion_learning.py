@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -130,14 +131,17 @@ def train(
 
 
 def _write(folder: Path, vae: Any, text: Any, tokenizer: Any, unet: Any, scheduler: Any) -> None:
-    """The parts as one `StableDiffusionPipeline` folder."""
+    """The parts as one `StableDiffusionPipeline` folder, in float16 to be small.
+
+    But the text encoder: transformers loads what it finds, diffusers float32 unless it is told.
+    """
     from diffusers import StableDiffusionPipeline
 
     pipeline = StableDiffusionPipeline(
-        vae=vae,
+        vae=copy.deepcopy(vae).half(),
         text_encoder=text,
         tokenizer=tokenizer,
-        unet=unet,
+        unet=copy.deepcopy(unet).half(),
         scheduler=scheduler,
         safety_checker=None,
         feature_extractor=None,
