@@ -86,7 +86,11 @@ def _in_worker_thread(function: Callable[..., Any]) -> Callable[..., Awaitable[A
 
 
 def report(context: Context[Any, Any, Any], done: float, total: float, message: str) -> None:
-    """Send progress from inside a tool (which runs in a worker thread) to the client."""
+    """Send progress from inside a tool (which runs in a worker thread) to the client.
+
+    Raises the thread out of the tool where the client has cancelled the call.
+    """
+    anyio.from_thread.check_cancelled()
     anyio.from_thread.run(context.report_progress, done, total, message)
 
 

@@ -20,6 +20,7 @@ from mcp_servers.diffusion.settings import Settings
 from mcp_servers.torch_runtime import torch
 
 _PREVIEW_SECONDS = 1.0  # between two previews of a picture on the way
+_DIGITS = 3  # of a step in a preview's name
 
 
 def drawn(asked: Settings, stem: str, report: Report) -> Drawing:
@@ -51,12 +52,12 @@ def drawn(asked: Settings, stem: str, report: Report) -> Drawing:
                     picture = drawer.draw(seed, watcher)
                 finally:
                     watcher.live.unlink(missing_ok=True)
-                kept += watcher.kept
                 if picture.blocked:
                     told.append(notes.blocked(asked.prompt, seed))
                 pictures.keep(stamps.stamped(picture.image, stamp), name)
                 width, height = picture.image.size
             made.append({"picture": str(path), "seed": seed})
+            kept += _previews(path, seed)
     return {
         "pictures": made,
         "previews": kept,
@@ -82,11 +83,11 @@ def _settings(asked: Settings, drawer: Drawer) -> dict[str, Any]:
             given[name] = _without_folder(given[name])
     if "lora" in given:
         given["lora"] = [_without_folder(name) for name in given["lora"]]
+    if asked.task == "text":  # of a picture that is redrawn, null means its own proportions
+        given |= {"width": drawer.width, "height": drawer.height}
     return {
         **given,
         "guidance_scale": drawer.guidance_scale,
-        "width": drawer.width,
-        "height": drawer.height,
         "scheduler_class": drawer.scheduler,
         "software": f"Dure {version('dure')}",
     }
@@ -95,6 +96,14 @@ def _settings(asked: Settings, drawer: Drawer) -> dict[str, Any]:
 def _without_folder(name: str) -> str:
     """A picture that is passed on need not tell where its maker's files lie."""
     return Path(name).name if Path(name).is_absolute() else name
+
+
+def _previews(path: Path, seed: int) -> list[StepPreview]:
+    """The previews that were kept of a picture, also by a job's earlier process."""
+    found = sorted(path.parent.glob(f"{path.stem}-step*.png"))
+    return [
+        {"preview": str(each), "seed": seed, "step": int(each.stem[-_DIGITS:])} for each in found
+    ]
 
 
 class _Watcher:
@@ -112,7 +121,6 @@ class _Watcher:
         self._asked, self._loaded, self._at = asked, loaded, at
         self._path, self._stamp, self._report = path, stamp, report
         self.live = path.with_name(f"{path.stem}-preview.png")
-        self.kept: list[StepPreview] = []
         self._last = time.monotonic()
 
     def __call__(self, step: int, steps: int, latents: torch.Tensor) -> None:
@@ -129,10 +137,7 @@ class _Watcher:
         every = self._asked.preview_every
         if not every or step % every:
             return None
-        path = self._drawn(step, latents, f"{self._path.stem}-step{step:03d}.png")
-        if path:
-            self.kept.append({"preview": str(path), "seed": self._stamp["seed"], "step": step})
-        return path
+        return self._drawn(step, latents, f"{self._path.stem}-step{step:0{_DIGITS}d}.png")
 
     def _live(self, step: int, latents: torch.Tensor) -> Path | None:
         """A preview that goes when the picture is there; a quick picture has none."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import random
+import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -90,7 +91,9 @@ class Settings(BaseModel):
 
     @field_validator("prompt", "negative_prompt")
     @classmethod
-    def _short(cls, text: str) -> str:
+    def _composed(cls, text: str) -> str:
+        """Hangul as syllables, which is what models learnt: some systems type its parts."""
+        text = unicodedata.normalize("NFC", text)
         if len(text) > _LONGEST_PROMPT:
             raise ValueError(
                 f"{len(text):,} characters; models read some 75 words, and the limit is "

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import unicodedata
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
-from mcp.types import ImageContent
+from mcp import McpError
+from mcp.types import (
+    CancelledNotification,
+    CancelledNotificationParams,
+    ClientNotification,
+    ImageContent,
+)
 
+from mcp_servers import pictures
 from mcp_servers.diffusion import server, stamps
 from tests.mcp_servers.diffusion_parts import asked, called, connected, pixels, said
 
@@ -102,6 +112,7 @@ async def test_a_picture_is_drawn_shown_and_says_how_it_was_made(tiny_pipeline: 
     settings, _ = stamps.settings_in(Path(picture["picture"]))
     assert settings == {**found["settings"], "seed": 7}
     assert settings["prompt"] == "a red circle"
+    assert settings["width"] == 32
     assert settings["guidance_scale"] == 7.5  # the pipeline's own
     assert settings["model"] == "tiny"  # not where it lies
     assert told[-1].startswith("3/3 step 3 of 3")
@@ -240,3 +251,46 @@ def test_words_that_the_drawn_world_does_not_hold() -> None:
     assert unknown_words("a red cat on a sofa") == ["cat", "sofa"]
     [note] = of_the_prompt("고양이", embedded=True, tokenizer=None)
     assert "도형" in note and "고양이" in note
+
+
+@pytest.mark.slow
+async def test_hangul_in_parts_is_the_same_prompt(tiny_pipeline: Path) -> None:
+    common = {"model": str(tiny_pipeline), "steps": 1, "seed": 1}
+    whole = await asked("generate", prompt="빨간 원", **common)
+    parts = await asked("generate", prompt=unicodedata.normalize("NFD", "빨간 원"), **common)
+    assert parts["settings"] == whole["settings"]
+
+
+@pytest.mark.slow
+async def test_a_call_that_the_client_cancels_stops_drawing(tiny_pipeline: Path) -> None:
+    from mcp_servers.diffusion import drawing
+
+    common = {"prompt": "a", "model": str(tiny_pipeline)}
+    async with connected() as session, anyio.create_task_group() as tasks:
+        begun = anyio.Event()
+
+        async def progress(done: float, total: float | None, message: str | None) -> None:
+            if done > 1:
+                begun.set()
+
+        async def call() -> None:
+            with contextlib.suppress(McpError):
+                await session.call_tool(
+                    "generate", {**common, "steps": 100}, progress_callback=progress
+                )
+
+        tasks.start_soon(call)
+        await begun.wait()
+        running = CancelledNotificationParams(requestId=session._request_id - 1)
+        await session.send_notification(
+            ClientNotification(
+                CancelledNotification(method="notifications/cancelled", params=running)
+            )
+        )
+        for _ in range(1000):
+            if not drawing._drawing.locked():
+                break
+            await anyio.sleep(0.02)
+        assert not drawing._drawing.locked()
+        assert not list(pictures.folder().glob("*"))
+        tasks.cancel_scope.cancel()
