@@ -164,7 +164,9 @@ async def show_page(
     pages = _pages(found, language)
     if not pages:
         documents = found["searched"]["documents"]
-        return _only(say("no_page", language, documents=documents, topic=wanted.topic), steps)
+        text = say("no_page", language, documents=documents, topic=wanted.topic)
+        nearest = _pages(found, language, sure=False)[:_OTHERS]
+        return _only("\n\n".join([text, *_listed(nearest, language)]), steps)
     return await _answer(pages, wanted, language, call, steps)
 
 
@@ -172,8 +174,11 @@ def _only(text: str, steps: list[Step]) -> Shown:
     return {"text": text, "steps": steps, "citations": [], "artifacts": []}
 
 
-def _pages(found: dict[str, Any], language: Language) -> list[_Page]:
-    """Pages by the sum of what their best passage and their best picture score."""
+def _pages(found: dict[str, Any], language: Language, sure: bool = True) -> list[_Page]:
+    """Pages by the sum of what their best passage and their best picture score.
+
+    Only passages that hold enough of the question count, unless not `sure`.
+    """
     pages: dict[tuple[str, int | None], _Page] = {}
     score = {(item["modality"], item["id"]): item["score"] for item in found["ranking"]}
 
@@ -183,7 +188,7 @@ def _pages(found: dict[str, Any], language: Language) -> list[_Page]:
 
     for rank, passage in enumerate(found["passages"], 1):
         scores = passage["scores"]
-        if scores["coverage"] < _COVERED and (scores["dense"] or 0.0) < _NEAR:
+        if sure and scores["coverage"] < _COVERED and (scores["dense"] or 0.0) < _NEAR:
             continue
         page = page_of(passage)
         if page.passage is None:
@@ -229,15 +234,19 @@ async def _answer(
     citations = _cited(best)
     lines += [f"[{item['n']}] “{item['quote']}”" for item in citations]
     lines += [note] if note else []
-    if others := pages[1 : 1 + _OTHERS]:
-        listed = [f"- {_place(page, language)}{_said(page)}" for page in others]
-        lines.append("\n".join([say("other_pages", language), *listed]))
+    lines += _listed(pages[1 : 1 + _OTHERS], language)
     return {
         "text": "\n\n".join(lines),
         "steps": steps,
         "citations": citations,
         "artifacts": [path] if path else [],
     }
+
+
+def _listed(pages: list[_Page], language: Language) -> list[str]:
+    """Further candidates, a line each; nothing for none."""
+    lines = [f"- {_place(page, language)}{_said(page)}" for page in pages]
+    return ["\n".join([say("other_pages", language), *lines])] if lines else []
 
 
 def _place(page: _Page, language: Language) -> str:

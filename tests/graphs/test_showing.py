@@ -145,6 +145,12 @@ async def test_a_numbered_page_of_a_named_file_is_shown_without_a_search() -> No
 async def test_nothing_found_and_files_that_are_gone_are_said() -> None:
     done = await ask("find the slide about whales", replies=[], library=Gallery([]))
     assert "no page or picture for “whales” in 2 indexed documents" in done.text
+    library = Gallery(["규정.md"])
+    library.coverage = 0.1
+    done = await ask("find the slide about whales", replies=[], library=library)
+    assert "no page or picture" in done.text
+    assert "Other candidates:\n- 규정.md" in done.text
+    assert done.tools == ["search"]
     done = await ask(
         "find the page about rank", replies=[], library=Gallery(["guide.pdf"], gone=True)
     )
