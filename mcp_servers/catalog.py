@@ -10,4 +10,5 @@ SERVERS: dict[str, str] = {
     "training": "mcp_servers.training.server",
     "foundations": "mcp_servers.foundations.server",
     "diffusion": "mcp_servers.diffusion.server",
+    "clip": "mcp_servers.clip.server",
 }

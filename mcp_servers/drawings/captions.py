@@ -6,6 +6,8 @@ import random
 from typing import Literal, TypeVar
 
 from mcp_servers.drawings.scenes import (
+    COLOURS,
+    SHAPES,
     Background,
     Colour,
     Place,
@@ -100,6 +102,16 @@ _PLURALS: dict[Shape, str] = {"cross": "crosses"}
 def caption(scene: Scene, language: Language, rng: random.Random | None = None) -> str:
     """The scene in words. With `rng`, one of the ways to say it; without, the plainest."""
     return _korean(scene, rng) if language == "ko" else _english(scene, rng)
+
+
+def words(language: Language) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Every word for a colour, and every word for one shape; the plainest of each come first."""
+    if language == "en":
+        return tuple(COLOURS), SHAPES
+    colours, shapes = _COLOURS_KO.values(), _SHAPES_KO.values()
+    plain = [ways[0] for ways in colours], [ways[0][0] for ways in shapes]
+    more = [w for ways in colours for w in ways[1:]], [w[0] for ways in shapes for w in ways[1:]]
+    return (*plain[0], *more[0]), (*plain[1], *more[1])
 
 
 def _english(scene: Scene, rng: random.Random | None) -> str:
