@@ -59,7 +59,7 @@ class Chat:
 
     async def handle(self, line: str) -> bool:
         """Answer one line or carry out its command; False ends the chat."""
-        if line.startswith("/"):
+        if line.startswith("/") and "/" not in line.split()[0][1:]:  # else it begins with a path
             return await chat_commands.run(self, line)
         self.screen.language = language_of(line)
         pictures = "".join(f' "{picture}"' for picture in self.attached)

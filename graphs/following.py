@@ -11,7 +11,7 @@ from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from langgraph.config import get_stream_writer
 
 from graphs.language import Language
-from graphs.tool_calls import SPEAKS, result_of
+from graphs.tool_calls import SPEAKS, plain_error, result_of
 from prompts import say
 
 _POLL = 0.5  # seconds
@@ -55,5 +55,5 @@ async def _state(poll: BaseTool, named: dict[str, Any]) -> Any:
     call: Any = {"name": poll.name, "args": named, "id": f"call_{poll.name}", "type": "tool_call"}
     message = await poll.ainvoke(call)
     if message.status == "error":
-        raise ToolException(str(message.text))
+        raise ToolException(plain_error(str(message.text), poll.name))
     return result_of(message)

@@ -36,7 +36,7 @@ from graphs.picture_questions import (
     query_in,
     wanted_number,
 )
-from graphs.tool_calls import call_tool, result_of
+from graphs.tool_calls import call_tool, plain_error, result_of
 from graphs.vae_words import vae_name, vae_settings
 
 AGENT = "image"
@@ -324,7 +324,7 @@ def _either(alike: Mapping[str, BaseTool], owner: Callable[[str], str]) -> BaseT
         wanted: Any = {"name": tool.name, "args": {"job": job}, "id": "call", "type": "tool_call"}
         message = await tool.ainvoke(wanted)
         if message.status == "error":
-            raise ToolException(str(message.text))
+            raise ToolException(plain_error(str(message.text), tool.name))
         return str(message.text), message.artifact
 
     first = next(iter(alike.values()))

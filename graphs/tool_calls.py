@@ -45,7 +45,7 @@ async def announced(agent: str, server: str, call: ToolCall, run: Run) -> ToolMe
     except Exception as error:
         message = ToolMessage(str(error), name=name, tool_call_id=call["id"], status="error")
     if message.status == "error":
-        message.content = _plain_error(str(message.text), name)
+        message.content = plain_error(str(message.text), name)
     elif not isinstance(message.content, str):
         message.content = str(message.text)  # no provider takes a picture from a tool
     step: Step = {
@@ -165,6 +165,6 @@ def only(tool: BaseTool, arguments: Collection[str]) -> BaseTool:
     return tool.model_copy(update={"args_schema": shorter})
 
 
-def _plain_error(text: str, tool: str) -> str:
-    """The SDK puts "Error executing tool NAME:" before every error; the user knows the tool."""
+def plain_error(text: str, tool: str) -> str:
+    """A tool's error in its own words: the SDK puts "Error executing tool NAME:" before it."""
     return text.removeprefix(f"Error executing tool {tool}: ").strip()

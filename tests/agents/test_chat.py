@@ -36,6 +36,10 @@ class TestCommands:
         assert done.returncode == 0
         assert done.stdout == "There is no command /dance. See `/help`.\n"
 
+    def test_a_line_that_begins_with_a_path_is_no_command(self, dure: Dure) -> None:
+        done = dure("chat", "--agent", "image", stdin="/tmp/gone 폴더의 그림들을 색인해줘\n")
+        assert "There is no command" not in done.stdout
+
     def test_quit_ends_and_so_does_the_end_of_input(self, dure: Dure) -> None:
         assert dure("chat", stdin="/quit\n/help\n").stdout == ""
         assert dure("chat", stdin="").returncode == 0
