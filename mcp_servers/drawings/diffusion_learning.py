@@ -30,11 +30,11 @@ _PUBLISHED = 10  # times that the pipeline so far is written
 
 @dataclass(frozen=True)
 class Parts:
-    """Folders of what the pipeline is made of: a VAE, a CLIP, and a U-Net to go on from."""
+    """Folders of what the pipeline is made of: a VAE, a CLIP; or a pipeline to go on from."""
 
     vae: Path
     clip: Path
-    unet: Path | None
+    pipeline: Path | None
 
 
 def new_unet() -> UNet2DConditionModel:
@@ -95,8 +95,11 @@ def train(
     drawn = [random_scene(rng) for _ in range(scenes)]
     latents = _latents(autoencoder, drawn, report)
     tokenizer = AutoTokenizer.from_pretrained(parts.clip)
-    text = CLIPTextModel.from_pretrained(parts.clip)
-    unet = UNet2DConditionModel.from_pretrained(parts.unet) if parts.unet else new_unet()
+    if parts.pipeline:
+        text = CLIPTextModel.from_pretrained(parts.pipeline / "text_encoder")
+        unet = UNet2DConditionModel.from_pretrained(parts.pipeline / "unet")
+    else:
+        text, unet = CLIPTextModel.from_pretrained(parts.clip), new_unet()
     scheduler = new_scheduler()
     learnt = [*unet.parameters(), *text.parameters()]
     optimiser = Optimiser(learnt, _LEARNING_RATE, steps, _WEIGHT_DECAY)

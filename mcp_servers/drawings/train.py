@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch", type=int)
     parser.add_argument("--scenes", type=int, default=60_000, help="drawings that diffusion learns")
-    parser.add_argument("--unet", type=Path, help="U-Net folder from which diffusion goes on")
+    parser.add_argument("--pipeline", type=Path, help="folder from which diffusion goes on")
     parser.add_argument("--seed", type=int, default=_SEED)
     given = parser.parse_args(arguments)
     steps = given.steps or _STEPS[given.model]
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
 
             diffusion_learning.train(
                 given.out / "diffusion",
-                diffusion_learning.Parts(given.out / "vae", given.out / "clip", given.unet),
+                diffusion_learning.Parts(given.out / "vae", given.out / "clip", given.pipeline),
                 steps,
                 batch,
                 given.scenes,

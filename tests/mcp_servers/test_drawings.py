@@ -39,6 +39,7 @@ def test_the_same_seed_gives_the_same_scenes_and_every_kind_occurs() -> None:
     assert {t.colour for s in drawn for t in s.things} == set(COLOURS)
     assert {s.background for s in drawn} == set(BACKGROUNDS)
     assert {len(s.things) for s in drawn if s.many} == {2, 3, 4}
+    assert 0.37 < np.mean([s.relation is not None for s in drawn]) < 0.52  # 4 of 9
 
 
 def test_training_never_sees_a_combination_that_is_held_out() -> None:
@@ -137,7 +138,7 @@ def test_the_recipe_writes_folders_that_the_libraries_load(tmp_path: Path) -> No
     few = ["--out", str(tmp_path), "--steps", "2", "--batch", "4"]
     for model in ("clip", "vae", "diffusion"):
         main([model, *few, "--scenes", "8"])
-    main(["diffusion", *few, "--scenes", "8", "--unet", str(tmp_path / "diffusion" / "unet")])
+    main(["diffusion", *few, "--scenes", "8", "--pipeline", str(tmp_path / "diffusion")])
     from mcp_servers.torch_runtime import torch  # isort: skip
     from diffusers import StableDiffusionPipeline
     from transformers import CLIPModel, CLIPTokenizer
