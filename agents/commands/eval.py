@@ -16,6 +16,7 @@ _SUITES = {
     "training": "LoRA on the quick base: what it learns, and its speed against a bare Trainer",
     "resuming": "training runs killed with -9 at random moments and resumed",
     "diffusion": "unseen captions drawn and judged by rules on pixels; a picture's seconds",
+    "clip": "unseen drawings classified, and found by captions in both languages",
     "documents": "questions about the lesson plan: answered, cited, refused",
 }
 
