@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from mcp_servers.errors import EngineError
-from mcp_servers.retrieval import clip_embedding
-from mcp_servers.retrieval.clip_embedding import ClipModel
 from mcp_servers.retrieval.picture_files import opened
 from mcp_servers.retrieval.picture_store import PictureStore
 
@@ -21,8 +19,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mcp_servers.clip.models import Clip
+
     Floats = NDArray[np.float32]
 
+_EMBEDDED = "embedded"  # the model of an index that asks for no other
 _BATCH = 16  # pictures embedded between two looks at the cancel mark
 _STRAY = 95  # percentile of the cosines with others' captions
 _SIDE = 224  # pixels of the drawings
@@ -34,11 +35,12 @@ def embed(pictures: PictureStore, name: str | None, step: Callable[[str], None])
     `name` is the model that is asked for, None the index's own; a change of models embeds all
     pictures anew. `step(message)` reports, and may raise to stop.
     """
-    model = clip_embedding.of(name or pictures.meta("clip_name") or clip_embedding.EMBEDDED)
     try:
-        step(f"loading the model {model.name}")
-        if pictures.meta("clip") != model.identity():
-            pictures.set_model(model.identity(), model.name, fitting_cosine(model))
+        from mcp_servers.clip import models
+
+        model = models.load(name or pictures.meta("clip_name") or _EMBEDDED, step)
+        if pictures.meta("clip") != model.identity:
+            pictures.set_model(model.identity, model.name, fitting_cosine(model))
     except EngineError as error:
         return f"Pictures are found by the words around them alone. {error}"
     todo = pictures.without_looks()
@@ -51,7 +53,7 @@ def embed(pictures: PictureStore, name: str | None, step: Callable[[str], None])
     return None
 
 
-def fitting_cosine(model: ClipModel) -> float:
+def fitting_cosine(model: Clip) -> float:
     """From which cosine on a picture fits a text, for this model."""
     import numpy as np
 
@@ -78,8 +80,10 @@ def cosines(pictures: PictureStore, held: Mapping[str, Floats], query: str) -> d
     """
     import numpy as np
 
-    model = clip_embedding.of(pictures.meta("clip_name"))
-    if model.identity() != pictures.meta("clip"):
+    from mcp_servers.clip import models
+
+    model = models.load(pictures.meta("clip_name"))
+    if model.identity != pictures.meta("clip"):
         raise EngineError(
             f"The pictures were embedded with another version of {model.name}. Add their files "
             "again, and they are embedded anew."

@@ -118,7 +118,7 @@ def add(
     if pictures is not None:
         spec["pictures"] = pictures
     if clip is not None:
-        spec["clip"] = _model(clip, context)
+        spec["clip"] = _clip(clip, context)
     more = PICTURE_SUFFIXES if picture_indexing.enabled(wanted) else ()
     files: dict[str, None] = {}
     spec["skipped"] = []
@@ -151,12 +151,18 @@ def _chunking(size: int | None, overlap: int | None, unit: str | None) -> Chunki
 
 def _embedder(name: str, context: Context[Any, Any, Any]) -> str:
     """A name that the job can use: a folder's is its whole path. Raises `EngineError`."""
-    return embedding.of(name if name in embedding.BUILT_IN else _model(name, context)).name
+    if name not in embedding.BUILT_IN and Path(name).expanduser().is_dir():
+        name = str(allowed_path(name, context))
+    return embedding.of(name).name
 
 
-def _model(name: str, context: Context[Any, Any, Any]) -> str:
-    """A name that the job can use: a folder's is its whole path. Raises `EngineError`."""
-    return str(allowed_path(name, context)) if Path(name).expanduser().is_dir() else name
+def _clip(name: str, context: Context[Any, Any, Any]) -> str:
+    """The name of a CLIP model that there is, if it is a folder's. Raises `EngineError`."""
+    from mcp_servers.clip import model_names
+
+    found = model_names.allowed(name, context)
+    model_names.source_of(found)
+    return found
 
 
 @tool("Job state")

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from mcp_servers.clip import models
 from mcp_servers.drawings import weights
 from mcp_servers.errors import EngineError
-from mcp_servers.retrieval import clip_embedding, searching
+from mcp_servers.retrieval import searching
 from mcp_servers.retrieval.picture_search import sought
 from mcp_servers.retrieval.picture_store import PictureStore
 from mcp_servers.retrieval.searching import Request
@@ -71,15 +72,15 @@ def test_without_a_model_pictures_are_found_by_their_words_and_a_note_says_why(
 ) -> None:
     monkeypatch.setenv("DURE_ALLOW", f"{docs}:{others}")
     report(docs / "report.pdf")
-    broken = others / "broken"
-    broken.mkdir()
+    broken = shutil.copytree(others / "one", others / "broken")
+    (broken / "model.safetensors").write_bytes(b"no weights")
     note = add(docs, clip=str(broken))["pictures"]["note"]
     assert "by the words around them alone" in note and "cannot be loaded" in note
     found = find("마을의 표식인 별")
     assert found["pictures"][0]["page"] == 1
     assert found["note"] is None  # nothing of it was embedded: nothing is missing
     add(docs, clip=str(others / "one"))
-    clip_embedding.of.cache_clear()
+    monkeypatch.setattr(models, "_held", {})
     (others / "one").rename(others / "gone")
     try:
         found = find("마을의 표식인 별")
@@ -95,9 +96,8 @@ def test_vectors_of_another_version_are_not_compared(
     monkeypatch.setenv("DURE_ALLOW", f"{docs}:{others}")
     drawing("red", "star").save(docs / "a.png")
     add(docs, clip=str(others / "one"))
-    model = clip_embedding.of(str(others / "one"))
-    model.identity()
-    monkeypatch.setattr(model, "_identity", "trained further")
+    model = models.load(str(others / "one"))
+    monkeypatch.setitem(model.__dict__, "identity", "trained further")
     found = find("별")
     assert "another version" in found["note"] and "Add their files again" in found["note"]
     add(docs)
@@ -105,11 +105,19 @@ def test_vectors_of_another_version_are_not_compared(
     assert find("별")["note"] is None
 
 
-def test_pickled_weights_are_refused(tmp_path: Path, others: Path) -> None:
-    folder = shutil.copytree(others / "one", tmp_path / "pickled")
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(EngineError, match="cannot be loaded"):
-        clip_embedding.of(str(folder)).identity()
+def test_a_model_that_cannot_be_is_refused_before_a_job_starts(
+    docs: Path, others: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DURE_ALLOW", str(tmp_path))
+    drawing("red", "star").save(docs / "a.png")
+    with pytest.raises(EngineError, match="There is no CLIP model"):
+        add(docs, clip="clop")
+    with pytest.raises(EngineError, match="outside the folders"):
+        add(docs, clip=str(others / "one"))
+    pickled = shutil.copytree(others / "one", tmp_path / "pickled")
+    (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
+    with pytest.raises(EngineError, match="pickled"):
+        add(docs, clip=str(pickled))
 
 
 def test_words_that_every_picture_is_are_not_sought() -> None:
