@@ -71,6 +71,8 @@ async def _search(arguments: dict[str, Any], explain: bool, as_json: bool) -> No
     searched = found["searched"]
     shown = f", {len(found['pictures'])} pictures found" if found["pictures"] else ""
     click.echo(f"{searched['documents']} documents, {searched['chunks']} passages{shown}", err=True)
+    if found["note"]:
+        click.echo(found["note"], err=True)
     for number, (modality, item) in enumerate(_ranked(found), 1):
         told = _picture if modality == "picture" else _passage
         click.echo(told(number, item, explain))
