@@ -12,14 +12,14 @@ import re
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
-
-from mcp.server.fastmcp import Context
+from typing import TYPE_CHECKING, Any, Literal
 
 from mcp_servers.drawings import weights
 from mcp_servers.errors import EngineError
 from mcp_servers.home import dure_home
-from mcp_servers.roots import allowed_path
+
+if TYPE_CHECKING:
+    from mcp.server.fastmcp import Context
 
 EMBEDDED = "embedded"
 OPEN_CLIP_CONFIG = "open_clip_config.json"
@@ -67,7 +67,11 @@ def own_folder(name: str) -> Path:
 
 def allowed(name: str, context: Context[Any, Any, Any] | None) -> str:
     """The name, its path made absolute if it is one. Raises `EngineError` outside the roots."""
-    return str(allowed_path(name, context)) if _is_path(name) else name
+    if not _is_path(name):
+        return name
+    from mcp_servers.roots import allowed_path  # jobs do without the protocol
+
+    return str(allowed_path(name, context))
 
 
 def source_of(name: str) -> Source:

@@ -10,13 +10,15 @@ from mcp_servers.clip.results import Unusable
 from mcp_servers.decoding import Unreadable
 from mcp_servers.errors import EngineError
 from mcp_servers.retrieval import picture_files
+from mcp_servers.retrieval.decoding import decoded
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 LONGEST_SIDE = 1024  # pixels; models see 224 to 512
 MOST_PICTURES = 200  # in one call; more belong into an index
-MOST_TEXTS = 2000
+MOST_TEXTS = 10_000
+_MOST_BYTES = 5_000_000  # of a file of texts
 _LONGEST_TEXT = 10_000  # characters
 
 
@@ -57,6 +59,20 @@ def all_opened(paths: Sequence[Path]) -> tuple[list[Path], list[Image], list[Unu
     if not good:
         raise EngineError(skipped[0]["reason"])
     return good, pictures, skipped
+
+
+def lines_in(path: Path) -> list[str]:
+    """The lines of a text file, empty ones left out. Raises `EngineError`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise EngineError(f"{path.name} has more than {_MOST_BYTES:,} bytes. Split it.")
+        return [line for line in decoded(data).splitlines() if line.strip()]
+    except OSError as error:
+        raise EngineError(f"{path} cannot be read ({error.strerror}). Name a text file.") from None
+    except Unreadable as reason:
+        raise EngineError(f"{path.name}: {reason}") from None
 
 
 def checked_texts(texts: Sequence[str], what: str, least: int = 1) -> list[str]:

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from mcp.server.fastmcp import Context
 from pydantic import Field
 
+from mcp_servers import jobs
 from mcp_servers.clip import model_names
-from mcp_servers.clip.results import Classification, Similarity
+from mcp_servers.clip.results import (
+    Classification,
+    Duplicates,
+    Index,
+    Listing,
+    PicturesFound,
+    Removed,
+    Similarity,
+    Started,
+    TextsFound,
+)
+from mcp_servers.clip.store import DEFAULT, Store, names
+from mcp_servers.errors import EngineError
 from mcp_servers.roots import allowed_path
 from mcp_servers.serving import Engine, report, run, tool
 
 if TYPE_CHECKING:
     from mcp_servers.clip.models import Clip
+
+KINDS = {  # of jobs -> the module that does them
+    "pictures": "mcp_servers.clip.indexing",
+}
 
 Server = Context[Any, Any, Any]
 Pictures = Annotated[list[str], Field(description="Paths of pictures")]
@@ -25,6 +43,10 @@ Model = Annotated[
         "folder, a hub name, or open_clip's ARCHITECTURE/TAG"
     ),
 ]
+
+IndexName = Annotated[str, Field(description="The index's name")]
+JobId = Annotated[str, Field(description="Id of a job")]
+K = Annotated[int, Field(description="How many")]
 
 
 @tool("Similarity of pictures and texts")
@@ -63,25 +85,239 @@ def classify(
     return comparing.classify(clip, paths, labels, template)
 
 
+@tool("Index a folder's pictures", read_only=False)
+def index_pictures(
+    context: Server,
+    folder: Annotated[str, Field(description="A folder of pictures, with those below it")],
+    index: IndexName = DEFAULT,
+    include: Annotated[
+        list[str] | None, Field(description="Only these files: *.png, holiday/**")
+    ] = None,
+    exclude: Annotated[list[str] | None, Field(description="Not these files: drafts/")] = None,
+    model: Annotated[
+        str | None, Field(description="CLIP of a new index, as classify has it; null: embedded")
+    ] = None,
+    rebuild: Annotated[
+        bool, Field(description="Embed the index's folders anew where the model is another")
+    ] = False,
+) -> Started:
+    """Index a folder so that search finds its pictures. Returns a job id; ask job about it.
+
+    Only what is new or changed is embedded; files that vanished leave the index.
+    """
+    store = Store(index)
+    path = allowed_path(folder, context)
+    named = _checked(model, context) if model is not None else None
+
+    from mcp_servers.clip import indexing
+    from mcp_servers.clip.store import Folder
+
+    indexing.must_be_of(store, named, rebuild)
+    chosen = Folder(str(path), tuple(include or ()), tuple(exclude or ()))
+    indexing.must_hold_pictures(store, chosen)
+    spec: indexing.Spec = {
+        "index": store.name,
+        "folder": chosen.path,
+        "include": list(chosen.include),
+        "exclude": list(chosen.exclude),
+        "model": named,
+        "rebuild": rebuild,
+    }
+    started = jobs.start("pictures", KINDS["pictures"], dict(spec))
+    return {"job": started["job"], "name": store.name, "status": started["status"], "notes": []}
+
+
+@tool("Search pictures")
+def search(
+    context: Server,
+    query_text: Annotated[
+        str | None, Field(description="What the picture shows, Korean or English")
+    ] = None,
+    picture: Annotated[
+        str | None, Field(description="Instead: path of a picture that it is like")
+    ] = None,
+    index: IndexName = DEFAULT,
+    k: K = 10,
+) -> PicturesFound:
+    """Find pictures of an index by words, or those that look like a picture, best first."""
+    if (query_text is None) == (picture is None):
+        raise EngineError("Pass query_text or picture: one of them.")
+    path = allowed_path(picture, context) if picture is not None else None
+    store = Store(index)
+    store.must_exist()
+
+    from mcp_servers.clip import searching
+
+    say = _saying(context)
+    return searching.search(store, query_text, path, _positive(k), say)
+
+
+@tool("Search texts")
+def search_texts(
+    context: Server,
+    picture: Annotated[str, Field(description="Path of a picture")],
+    texts: Annotated[list[str] | None, Field(description="Texts to choose from")] = None,
+    file: Annotated[
+        str | None, Field(description="Instead: path of a text file, one text a line")
+    ] = None,
+    k: K = 5,
+    model: Model = model_names.EMBEDDED,
+) -> TextsFound:
+    """Find the texts that fit a picture best, among given ones or a file's lines."""
+    if (texts is None) == (file is None):
+        raise EngineError("Pass texts or file: one of them.")
+    path = allowed_path(picture, context)
+    lines_of = allowed_path(file, context) if file is not None else None
+    clip = _loaded(model, context)
+
+    from mcp_servers.clip import comparing, opening
+
+    given = opening.lines_in(lines_of) if lines_of else texts or []
+    return comparing.best_texts(clip, path, given, _positive(k))
+
+
+@tool("Duplicate pictures")
+def duplicates(
+    context: Server,
+    index: IndexName = DEFAULT,
+    threshold: Annotated[
+        float, Field(description="Cosine from which pictures count as nearly the same")
+    ] = 0.97,
+    most: Annotated[int, Field(description="How many groups to tell, the largest first")] = 100,
+) -> Duplicates:
+    """Find files of an index that are the same picture: equal bytes, or nearly equal looks."""
+    store = Store(index)
+    store.must_exist()
+
+    from mcp_servers.clip import searching
+
+    return searching.duplicates(
+        store,
+        threshold,
+        _positive(most),
+        lambda done, total: report(context, done, total, "comparing all pictures"),
+    )
+
+
+@tool("List pictures")
+def list_pictures(
+    index: IndexName = DEFAULT,
+    limit: Annotated[int, Field(description="How many files at most")] = 200,
+    offset: Annotated[int, Field(description="How many files to pass over first")] = 0,
+) -> Listing:
+    """List an index's files, and those that could not be opened with the reason."""
+    store = Store(index)
+    store.must_exist()
+    files = store.usable()
+    return {
+        "index": store.name,
+        "model": store.meta("model"),
+        "folders": [folder.path for folder in store.folders()],
+        "pictures": files[max(0, offset) :][: _positive(limit)],
+        "total": len(files),
+        "unusable": [{"picture": path, "reason": reason} for path, reason in store.unusable()],
+    }
+
+
+@tool("List picture indexes")
+def indexes() -> list[Index]:
+    """The indexes of pictures: what they hold, and by which model."""
+    return [_described(Store(name)) for name in names()]
+
+
+@tool("Delete a picture index", read_only=False, destructive=True)
+def remove_index(index: IndexName) -> Removed:
+    """Delete an index of pictures. The pictures themselves stay."""
+    store = Store(index)
+    store.must_exist()
+    files = len(store.usable())
+    store.remove()
+    return {"index": store.name, "files": files}
+
+
+@tool("Job state")
+def job(job: JobId) -> jobs.JobState:
+    """How far a job is, and its result or error."""
+    return jobs.state(job)
+
+
+@tool("Cancel a job", read_only=False)
+def cancel(job: JobId) -> jobs.JobState:
+    """Stop a job at its next step. What is done stays, and resume goes on."""
+    return jobs.cancel(job)
+
+
+@tool("Resume a job", read_only=False)
+def resume(job: JobId) -> jobs.JobState:
+    """Go on with a job that was cancelled, failed or killed."""
+    kind = jobs.state(job)["kind"]
+    if kind not in KINDS:
+        raise EngineError(f"{job} is no job of this server. Name one that it started.")
+    return jobs.resume(job, KINDS[kind])
+
+
+def _described(store: Store) -> Index:
+    files = store.usable()
+    return {
+        "index": store.name,
+        "model": store.meta("model"),
+        "files": len(files),
+        "pictures": store.different(),
+        "unusable": len(store.unusable()),
+        "dimension": int(store.meta("dimension") or 0),
+        "bytes": store.bytes(),
+        "folders": [folder.path for folder in store.folders()],
+    }
+
+
+def _positive(number: int) -> int:
+    if number < 1:
+        raise EngineError(f"{number} is no number of results. Pass 1 or more.")
+    return number
+
+
 def _allowed(pictures: list[str], context: Server) -> list[Path]:
     return [allowed_path(path, context) for path in pictures]
 
 
-def _loaded(model: str, context: Server) -> Clip:
-    """The model; a wrong name is refused before torch takes its seconds."""
+def _checked(model: str, context: Server) -> str:
+    """A model's name, its path made absolute if it is one. Raises `EngineError`."""
     name = model_names.allowed(model, context)
     model_names.source_of(name)
+    return name
+
+
+def _loaded(model: str, context: Server) -> Clip:
+    """The model; a wrong name is refused before torch takes its seconds."""
+    name = _checked(model, context)
 
     from mcp_servers.clip import models
 
-    return models.load(name, lambda said: report(context, 0, 0, said))
+    return models.load(name, _saying(context))
+
+
+def _saying(context: Server) -> Callable[[str], None]:
+    return lambda said: report(context, 0, 0, said)
 
 
 ENGINE = Engine(
     name="clip",
     summary="compares pictures with words, classifies pictures without training, finds pictures "
     "by words or by a picture, and fine-tunes CLIP models",
-    tools=(similarity, classify),
+    tools=(
+        similarity,
+        classify,
+        index_pictures,
+        search,
+        search_texts,
+        duplicates,
+        list_pictures,
+        indexes,
+        remove_index,
+        job,
+        cancel,
+        resume,
+    ),
 )
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ def found_files(
     patterns = patterns or Patterns()
     suffixes = patterns.suffixes.union(more)
     files: list[Path] = []
-    for seen, file in enumerate(_walk(path, patterns)):
+    for seen, file in enumerate(walk(path, patterns)):
         if file.suffix.lower() in suffixes and file.resolve().is_relative_to(path):
             files.append(file)
         if len(files) > MAX_FILES or seen > _MAX_ENTRIES:
@@ -126,7 +126,8 @@ def found_files(
     return sorted(files), None
 
 
-def _walk(folder: Path, patterns: Patterns) -> Iterator[Path]:
+def walk(folder: Path, patterns: Patterns) -> Iterator[Path]:
+    """The files below a folder that the patterns mean, hidden ones and lock files apart."""
     for parent, folders, names in os.walk(folder):
         inside = Path(parent).relative_to(folder)
         folders[:] = [
