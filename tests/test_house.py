@@ -12,6 +12,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -354,7 +355,7 @@ def check_command(words: list[str]) -> str | None:
             return f"no tool {rest[0]}"
         for word in rest[1:]:
             key = word.partition("=")[0]
-            if not word.startswith("--") and key not in functions[tool].__annotations__:
+            if not word.startswith("--") and key not in signature(functions[tool]).parameters:
                 return f"{rest[0]} has no argument {key}"
     return None
 

@@ -51,13 +51,21 @@ def new_model(tokenizer: CLIPTokenizer) -> CLIPModel:
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=WIDTH))
 
 
-def train(folder: Path, steps: int, batch: int, seed: int, report: Report) -> None:
-    """Train on drawings made as they are needed; write the model's folder, ready to load."""
-    from transformers import CLIPImageProcessorPil
+def train(
+    folder: Path, start: Path | None, steps: int, batch: int, seed: int, report: Report
+) -> None:
+    """Train on drawings made as they are needed; write the model's folder, ready to load.
+
+    `start` is the folder of a model to go on from.
+    """
+    from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
     set_seed(seed)
-    tokenizer = tokens.new_tokenizer(seed)
-    model = new_model(tokenizer)
+    if start:
+        tokenizer, model = CLIPTokenizer.from_pretrained(start), CLIPModel.from_pretrained(start)
+    else:
+        tokenizer = tokens.new_tokenizer(seed)
+        model = new_model(tokenizer)
     optimiser = Optimiser(model.parameters(), _LEARNING_RATE, steps, _WEIGHT_DECAY)
     rng = random.Random(seed)
     model.train()

@@ -30,11 +30,11 @@ _PUBLISHED = 10  # times that the pipeline so far is written
 
 @dataclass(frozen=True)
 class Parts:
-    """Folders of what the pipeline is made of: a VAE, a CLIP; or a pipeline to go on from."""
+    """Folders of what the pipeline is made of: a VAE and a CLIP, or what it goes on from."""
 
     vae: Path
     clip: Path
-    pipeline: Path | None
+    start: Path | None  # a pipeline
 
 
 def new_unet() -> UNet2DConditionModel:
@@ -95,9 +95,9 @@ def train(
     drawn = [random_scene(rng) for _ in range(scenes)]
     latents = _latents(autoencoder, drawn, report)
     tokenizer = AutoTokenizer.from_pretrained(parts.clip)
-    if parts.pipeline:
-        text = CLIPTextModel.from_pretrained(parts.pipeline / "text_encoder")
-        unet = UNet2DConditionModel.from_pretrained(parts.pipeline / "unet")
+    if parts.start:
+        text = CLIPTextModel.from_pretrained(parts.start / "text_encoder")
+        unet = UNet2DConditionModel.from_pretrained(parts.start / "unet")
     else:
         text, unet = CLIPTextModel.from_pretrained(parts.clip), new_unet()
     scheduler = new_scheduler()

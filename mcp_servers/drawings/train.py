@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch", type=int)
     parser.add_argument("--scenes", type=int, default=60_000, help="drawings that diffusion learns")
-    parser.add_argument("--pipeline", type=Path, help="folder from which diffusion goes on")
+    parser.add_argument("--start", type=Path, help="a clip or diffusion folder to go on from")
     parser.add_argument("--seed", type=int, default=_SEED)
     given = parser.parse_args(arguments)
     steps = given.steps or _STEPS[given.model]
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
         case "clip":
             from mcp_servers.drawings import clip_learning
 
-            clip_learning.train(given.out / "clip", steps, batch, given.seed, report)
+            clip_learning.train(given.out / "clip", given.start, steps, batch, given.seed, report)
         case "vae":
             from mcp_servers.drawings import vae_learning
 
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
 
             diffusion_learning.train(
                 given.out / "diffusion",
-                diffusion_learning.Parts(given.out / "vae", given.out / "clip", given.pipeline),
+                diffusion_learning.Parts(given.out / "vae", given.out / "clip", given.start),
                 steps,
                 batch,
                 given.scenes,

@@ -138,7 +138,8 @@ def test_the_recipe_writes_folders_that_the_libraries_load(tmp_path: Path) -> No
     few = ["--out", str(tmp_path), "--steps", "2", "--batch", "4"]
     for model in ("clip", "vae", "diffusion"):
         main([model, *few, "--scenes", "8"])
-    main(["diffusion", *few, "--scenes", "8", "--pipeline", str(tmp_path / "diffusion")])
+    for model in ("clip", "diffusion"):
+        main([model, *few, "--scenes", "8", "--start", str(tmp_path / model)])
     from mcp_servers.torch_runtime import torch  # isort: skip
     from diffusers import StableDiffusionPipeline
     from transformers import CLIPModel, CLIPTokenizer
