@@ -15,7 +15,6 @@ nn = torch.nn
 
 _SMALLEST = 4  # the side of the last feature map
 _WIDTH, _WIDEST = 32, 128  # channels of the first feature map, and of the last at most
-_NORM_GROUPS = 8
 _LOG_VARIANCES = (-12.0, 8.0)  # beyond these exp() gains nothing but overflow
 
 
@@ -65,7 +64,8 @@ class Vae(nn.Module):
 
 
 def _normed(channels: int) -> list[nn.Module]:
-    return [nn.GroupNorm(_NORM_GROUPS, channels), nn.SiLU()]
+    """Normalised over the batch: over one picture alone, flat colours would be lost."""
+    return [nn.BatchNorm2d(channels), nn.SiLU()]
 
 
 def reparameterised(mean: Tensor, log_variance: Tensor) -> Tensor:

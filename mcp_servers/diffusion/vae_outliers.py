@@ -27,9 +27,8 @@ def flag(
 ) -> tuple[Outliers, bytes]:
     """Score each picture by robust z values (Iglewicz and Hoaglin, 1993) of two logarithms.
 
-    One is its reconstruction error, in both directions: what is too simple is unusual as well.
-    The other is the distance of its latents from the mean of training. What is usual is what
-    the pictures had that training held out.
+    One is its reconstruction error, the other the distance of its latents from the mean of
+    training. What is usual is what the pictures had that training held out.
     """
     if not 0.5 <= threshold <= 100:
         raise EngineError(f"threshold is {threshold:g}. Pass 0.5 to 100; 3.5 is usual.")
@@ -40,8 +39,8 @@ def flag(
     scored: list[Outlier] = [
         {
             "path": str(path),
-            "score": round(max(abs(z_error), z_latent), 2),
-            "outlier": max(abs(z_error), z_latent) > threshold,
+            "score": round(max(z_error, z_latent), 2),
+            "outlier": max(z_error, z_latent) > threshold,
             "z_error": round(z_error, 2),
             "z_latent": round(z_latent, 2),
             "error": round(error, 6),
@@ -104,8 +103,6 @@ def _why(z_error: float, z_latent: float, threshold: float, language: str) -> st
     reasons = []
     if z_error > threshold:
         reasons.append("재구성이 평소보다 나쁨" if korean else "reconstructed worse than usual")
-    if z_error < -threshold:
-        reasons.append("평소보다 단순함" if korean else "simpler than usual")
     if z_latent > threshold:
         reasons.append("잠재 벡터가 멀리 있음" if korean else "its latents lie far off")
     return ", ".join(reasons)

@@ -74,8 +74,8 @@ class Denoised(TypedDict):
 
 
 class Outlier(TypedDict):
-    """`score` is the larger of both z values: how unusual the error is (a negative one: simpler
-    than usual), and how far the latents lie from those of training.
+    """`score` is the larger of both z values: how much worse than usual the reconstruction is,
+    and how much farther than usual the latents lie from those of training.
     """
 
     path: str

@@ -41,16 +41,18 @@ def train_vae(
     context: Context[Any, Any, Any],
     folder: Annotated[str, Field(description="A folder of pictures; some hundreds are good")],
     name: Name = DEFAULT,
-    side: Annotated[Side, Field(description="Pixels; the middle square is scaled to it")] = 64,
+    side: Annotated[Side, Field(description="Pixels; the middle square is scaled to it")] = 32,
     grey: Annotated[bool, Field(description="Without colours")] = False,
     latent_dim: Annotated[int, Field(description="Numbers that stand for a picture")] = 32,
-    beta: Annotated[float, Field(description="Weight of the KL divergence; less is sharper")] = 1.0,
-    steps: Annotated[int, Field(description="Steps of the optimiser")] = 600,
+    beta: Annotated[
+        float, Field(description="Weight of KL; less is sharper, 1 the textbook's")
+    ] = 0.1,
+    steps: Annotated[int, Field(description="Steps of the optimiser")] = 2000,
     batch_size: Annotated[int, Field(description="Pictures a step")] = 32,
-    learning_rate: Annotated[float, Field(description="The highest, after the warm-up")] = 2e-3,
+    learning_rate: Annotated[float, Field(description="The highest, after the warm-up")] = 3e-3,
     noise: Annotated[
         float, Field(description="Most noise on what it sees (pixels 0 to 1), to denoise")
-    ] = 0.2,
+    ] = 0.1,
     seed: Seed = 65,
     replace: Annotated[
         bool, Field(description="Train again in place of one of the same name")
