@@ -252,14 +252,25 @@ def _judged(
         "active_dimensions": int((kls > _ACTIVE).sum()),
         "epochs": round(settings.steps * settings.batch_size / len(data.train), 1),
     }
-    usual = {
-        "latent_mean": _rounded(learnt.mean(dim=0)),
-        "latent_deviation": _rounded(learnt.std(dim=0).clamp(min=1e-3)),
-        "errors": _rounded(errors.sort().values),
+    centre, deviation = learnt.mean(dim=0), learnt.std(dim=0).clamp(min=1e-3)
+    seen = data.pictures.numbers(data.train[:_MOST_HELD_OUT])
+    with torch.inference_mode():
+        again = vae_models.decoded(model, learnt[:_MOST_HELD_OUT])
+    known = {
+        "errors": errors,
+        "distances": _distances(means, centre, deviation),
+        "training_errors": squared_error(again, seen) / model.shape.values,
+        "training_distances": _distances(learnt[:_MOST_HELD_OUT], centre, deviation),
+        "latent_mean": centre,
+        "latent_deviation": deviation,
     }
-    spread = (means - learnt.mean(dim=0)) / learnt.std(dim=0).clamp(min=1e-3)
-    usual["distances"] = _rounded(spread.square().mean(dim=1).sqrt().sort().values)
+    usual = {key: [round(value, 6) for value in each.tolist()] for key, each in known.items()}
     return figures, usual
+
+
+def _distances(means: Tensor, centre: Tensor, deviation: Tensor) -> Tensor:
+    """How far latents lie from the mean of training, in its deviations, (n,)."""
+    return ((means - centre) / deviation).square().mean(dim=1).sqrt()
 
 
 def _mean_picture(data: Data) -> Tensor:
@@ -318,10 +329,6 @@ def _rows(log: Path) -> list[dict[str, Any]]:
 
 def _lines(rows: list[dict[str, Any]]) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
-
-
-def _rounded(values: Tensor) -> list[float]:
-    return [round(value, 6) for value in values.tolist()]
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from mcp_servers import pictures as picture_store
@@ -19,6 +18,7 @@ _FEW = 30  # held-out pictures that say little of what is usual
 _LISTED, _SHOWN = 50, 16
 _NORMAL = 1.4826  # times the median absolute deviation: a normal distribution's own
 _LEAST_SPREAD = 0.05  # of logarithms: pictures that are all alike give no narrower one
+_LEAST = 1e-8  # of a value whose logarithm is taken
 _AT_ONCE = 512
 
 
@@ -34,8 +34,8 @@ def flag(
         raise EngineError(f"threshold is {threshold:g}. Pass 0.5 to 100; 3.5 is usual.")
     usual = trained.config["usual"]
     errors, distances = _measured(trained, pictures)
-    z_errors = _z(errors, usual["errors"])
-    z_latents = _z(distances, usual["distances"])
+    z_errors = _z(errors, usual["errors"], usual["training_errors"])
+    z_latents = _z(distances, usual["distances"], usual["training_distances"])
     scored: list[Outlier] = [
         {
             "path": str(path),
@@ -90,12 +90,23 @@ def _measured(trained: Trained, pictures: Pictures) -> tuple[list[float], list[f
     return errors, distances
 
 
-def _z(values: Sequence[float], usual: Sequence[float]) -> list[float]:
-    """How many deviations each value's logarithm lies from the usual ones' median."""
-    logs = torch.tensor([math.log(value + 1e-8) for value in usual])
-    middle = logs.median().item()
-    spread = max(_NORMAL * (logs - middle).abs().median().item(), _LEAST_SPREAD)
-    return [(math.log(value + 1e-8) - middle) / spread for value in values]
+def _z(values: Sequence[float], held_out: Sequence[float], learnt: Sequence[float]) -> list[float]:
+    """How many deviations each value's logarithm lies from the median of held-out ones.
+
+    The deviation is the larger of the held-out part's and the training part's, since a few
+    held-out pictures may be alike by chance.
+    """
+
+    def logs(numbers: Sequence[float]) -> torch.Tensor:
+        return torch.tensor(numbers).clamp(min=_LEAST).log()
+
+    def deviation(numbers: torch.Tensor) -> float:
+        return _NORMAL * (numbers - numbers.median()).abs().median().item()
+
+    usual = logs(held_out)
+    spread = max(deviation(usual), deviation(logs(learnt)), _LEAST_SPREAD)
+    z: list[float] = ((logs(values) - usual.median()) / spread).tolist()
+    return z
 
 
 def _why(z_error: float, z_latent: float, threshold: float, language: str) -> str:
