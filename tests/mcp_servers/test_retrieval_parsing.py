@@ -247,6 +247,7 @@ WORD, SLIDES, EXCEL = "word/document.xml", "ppt/presentation.xml", "xl/workbook.
         ("a.csv", "이름\n" + "x" * 1_100_000, "table is broken"),
         ("a.html", b"%PDF-1.4", "PDF under another name"),
     ],
+    ids=lambda given: given[:30] if isinstance(given, str) else "bytes",  # a zip tells the time
 )
 def test_each_bad_file_has_its_reason(
     tmp_path: Path, name: str, data: bytes | str, reason: str
