@@ -9,7 +9,7 @@ from typing import Literal
 from mcp_servers.errors import EngineError
 from mcp_servers.home import dure_home
 
-Kind = Literal["translators", "words", "vaes"]
+Kind = Literal["translators", "words", "vaes", "clips"]
 
 
 def folder_of(kind: Kind, name: str) -> Path:

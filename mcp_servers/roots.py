@@ -9,21 +9,24 @@ The pictures that Dure made itself may always be used: what one tool drew, anoth
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
-
-import anyio.from_thread
-from mcp.server.fastmcp import Context
-from mcp.types import ClientCapabilities, RootsCapability
 
 from mcp_servers.errors import EngineError
 from mcp_servers.home import dure_home
+
+if TYPE_CHECKING:
+    from mcp.server.fastmcp import Context
 
 
 def allowed_folders(context: Context[Any, Any, Any] | None) -> list[Path]:
     """The folders (or single files) that the user allowed, resolved."""
     if context is not None:
+        import anyio.from_thread  # jobs do without the protocol
+        from mcp.types import ClientCapabilities, RootsCapability
+
         session = context.session
         if session.check_client_capability(ClientCapabilities(roots=RootsCapability())):
             listed = anyio.from_thread.run(session.list_roots)
@@ -46,15 +49,22 @@ def allowed_path(path: str, context: Context[Any, Any, Any] | None) -> Path:
     except (OSError, RuntimeError, ValueError) as error:
         raise EngineError(f"{path!r} is not a path: {error} Name an existing file.") from None
     folders = allowed_folders(context)
-    for folder in [*folders, (dure_home() / "pictures").resolve()]:
-        if resolved == folder:
-            return resolved
-        if resolved.is_relative_to(folder):
-            hidden = [part for part in resolved.relative_to(folder).parts if part.startswith(".")]
-            if not hidden:
-                return resolved
+    if is_within(resolved, folders):
+        return resolved
     shown = ", ".join(str(folder) for folder in folders) or "none"
     raise EngineError(
         f"{resolved} is outside the folders that Dure may use ({shown}). "
         f"Allow it with DURE_ALLOW={resolved.parent}, or name the path yourself in the chat."
     )
+
+
+def is_within(resolved: Path, folders: Iterable[Path]) -> bool:
+    """Whether a resolved path lies in allowed folders, or is a picture that Dure made."""
+    for folder in [*folders, (dure_home() / "pictures").resolve()]:
+        if resolved == folder:
+            return True
+        if resolved.is_relative_to(folder):
+            inside = resolved.relative_to(folder).parts
+            if not any(part.startswith(".") for part in inside):
+                return True
+    return False

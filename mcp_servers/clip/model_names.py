@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mcp_servers.drawings import weights
 from mcp_servers.errors import EngineError
 from mcp_servers.home import dure_home
+from mcp_servers.model_folders import folder_of
 
 if TYPE_CHECKING:
     from mcp.server.fastmcp import Context
@@ -25,7 +26,6 @@ EMBEDDED = "embedded"
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 INSTALL_OPEN_CLIP = "pip install 'dure[open-clip]'"
 _HUB = "hf-hub:"
-_NAME = re.compile(r"[\w-]{1,64}")
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 _OPENAI = re.compile(r"(?:RN(?:50|101|50x4|50x16|50x64)|ViT-[BL]/(?:32|16|14)(?:@336px)?)")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -51,18 +51,17 @@ class Source:
         return self.name == EMBEDDED
 
 
-def models_folder() -> Path:
-    """Where the user's own models lie, each under its name."""
-    return dure_home() / "models" / "clip"
-
-
 def own_folder(name: str) -> Path:
     """The folder of a model of the user's own. Raises `EngineError` for what is no name."""
-    if not _NAME.fullmatch(name) or name == EMBEDDED:
-        raise EngineError(
-            f"{name!r} cannot be a model's name. Use letters, digits, - and _; not {EMBEDDED}."
-        )
-    return models_folder() / name
+    if name == EMBEDDED:
+        raise EngineError(f"{EMBEDDED} is the model that Dure brings. Pass another name.")
+    return folder_of("clips", name)
+
+
+def own_models() -> list[str]:
+    """The names of the user's own models."""
+    folder = dure_home() / "models" / "clips"
+    return sorted(path.name for path in folder.glob("[!.]*") if path.is_dir())
 
 
 def allowed(name: str, context: Context[Any, Any, Any] | None) -> str:
@@ -80,7 +79,7 @@ def source_of(name: str) -> Source:
         return _of_folder(name, weights.folder("clip"))
     if _is_path(name):
         return _of_folder(name, Path(name))
-    if _NAME.fullmatch(name) and own_folder(name).is_dir():
+    if name in own_models():
         return _of_folder(name, own_folder(name))
     if name.startswith(_HUB) and _HUB_NAME.fullmatch(name.removeprefix(_HUB)):
         return Source(name, _open_clip(name), name, None)
@@ -92,7 +91,7 @@ def source_of(name: str) -> Source:
         return Source(name, "open_clip", name, None)
     if _HUB_NAME.fullmatch(name):
         return Source(name, "transformers", name, None)
-    own = ", ".join(path.name for path in sorted(models_folder().glob("[!.]*"))) or "none"
+    own = ", ".join(own_models()) or "none"
     raise EngineError(
         f"There is no CLIP model {name!r}. Choose {EMBEDDED}, one of your own ({own}), a folder, a "
         "hub name such as openai/clip-vit-large-patch14 or hf-hub:timm/ViT-B-16-SigLIP, or one of "

@@ -95,6 +95,11 @@ class Clip(ABC):
     def write(self, folder: Path) -> None:
         """Write weights and settings into a folder that `load` accepts."""
 
+    def limit_scale(self, highest: float) -> None:
+        """Keep the logarithm of `logit_scale` from growing beyond this."""
+        with torch.no_grad():
+            self.module.logit_scale.clamp_(max=highest)  # type: ignore[operator]
+
     @property
     def device(self) -> torch.device:
         """Where it computes."""
@@ -161,12 +166,20 @@ def load(name: str, say: Say = lambda message: None) -> Clip:
         while len(_held) >= _KEPT:
             _held.pop(next(iter(_held)))
         say(f"loading the model {name}")
-        if source.library == "open_clip":
-            from mcp_servers.clip.open_clip_models import read
-        else:
-            from mcp_servers.clip.transformers_models import read
         _held[key] = read(source)
         return _held[key]
+
+
+def read(source: Source) -> Clip:
+    """A model of its caller's own, who may change it. Raises `EngineError`."""
+    if source.library == "open_clip":
+        from mcp_servers.clip import open_clip_models
+
+        return open_clip_models.read(source)
+
+    from mcp_servers.clip import transformers_models
+
+    return transformers_models.read(source)
 
 
 def _written(folder: Path) -> list[tuple[str, int]]:

@@ -24,7 +24,7 @@ from mcp_servers.clip.results import (
 )
 from mcp_servers.clip.store import DEFAULT, Store, names
 from mcp_servers.errors import EngineError
-from mcp_servers.roots import allowed_path
+from mcp_servers.roots import allowed_folders, allowed_path
 from mcp_servers.serving import Engine, report, run, tool
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 KINDS = {  # of jobs -> the module that does them
     "pictures": "mcp_servers.clip.indexing",
+    "clip": "mcp_servers.clip.finetuning",
 }
 
 Server = Context[Any, Any, Any]
@@ -235,6 +236,75 @@ def remove_index(index: IndexName) -> Removed:
     return {"index": store.name, "files": files}
 
 
+@tool("Fine-tune CLIP", read_only=False)
+def finetune(
+    context: Server,
+    data: Annotated[
+        str,
+        Field(
+            description="CSV, TSV or JSONL with columns image and caption, or a folder with "
+            "metadata.jsonl (file_name, text)"
+        ),
+    ],
+    name: Annotated[str, Field(description="Name of the new model, to pass as model afterwards")],
+    model: Model = model_names.EMBEDDED,
+    epochs: Annotated[int, Field(description="Passes over the pairs")] = 10,
+    batch_size: Annotated[
+        int, Field(description="Pairs a step; each picture is told from so many captions")
+    ] = 32,
+    learning_rate: Annotated[
+        float | None, Field(description="The highest; null: 1e-5, for the embedded model 1e-4")
+    ] = None,
+    weight_decay: Annotated[float, Field(description="AdamW's")] = 0.05,
+    blend: Annotated[
+        float, Field(description="Share of the new weights in the result; less forgets less")
+    ] = 1.0,
+    held_out: Annotated[float, Field(description="Share of the pictures to judge by")] = 0.1,
+    general: Annotated[
+        str | None,
+        Field(description="Pairs of another kind that it must not forget; null: drawings"),
+    ] = None,
+    seed: Annotated[int, Field(description="The same seed gives the same model")] = 65,
+    replace: Annotated[
+        bool, Field(description="Train again in place of one of the same name")
+    ] = False,
+) -> Started:
+    """Fine-tune a CLIP on pictures with captions, by its contrastive loss. Returns a job id.
+
+    The result has accuracy before and after, on held-out pairs and on a general set.
+    """
+    from mcp_servers.clip import pairs
+    from mcp_servers.clip.finetune_settings import FinetuneSettings
+
+    base = _checked(model, context)
+    usual = 1e-4 if base == model_names.EMBEDDED else 1e-5
+    settings = FinetuneSettings(
+        name=name,
+        data=str(allowed_path(data, context)),
+        general=str(allowed_path(general, context)) if general is not None else None,
+        model=base,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=usual if learning_rate is None else learning_rate,
+        weight_decay=weight_decay,
+        blend=blend,
+        held_out=held_out,
+        seed=seed,
+        allowed=[str(folder) for folder in allowed_folders(context)],
+    )
+    spec = settings.checked()
+    folder = model_names.own_folder(name)
+    if folder.is_dir() and not replace:
+        raise EngineError(
+            f"There is a model {name!r} already. Pass another name, or replace=true to train it "
+            "again."
+        )
+    for table in filter(None, (settings.data, settings.general)):
+        pairs.read(Path(table), settings.may_open)
+    started = jobs.start("clip", KINDS["clip"], spec)
+    return {"job": started["job"], "name": name, "status": started["status"], "notes": []}
+
+
 @tool("Job state")
 def job(job: JobId) -> jobs.JobState:
     """How far a job is, and its result or error."""
@@ -314,6 +384,7 @@ ENGINE = Engine(
         list_pictures,
         indexes,
         remove_index,
+        finetune,
         job,
         cancel,
         resume,

@@ -51,8 +51,12 @@ def pixels(scenes: list[Scene]) -> torch.Tensor:
 
 
 def _rate_at(step: int, steps: int) -> float:
-    """The share of the learning rate at a step: a linear rise, then half a cosine down to 2%."""
-    if step < _WARM_UP:
-        return (step + 1) / _WARM_UP
-    done = (step - _WARM_UP) / max(1, steps - _WARM_UP)
+    """The share of the learning rate at a step: a linear rise, then half a cosine down to 2%.
+
+    It rises over 100 steps, over a fifth of them where they are few.
+    """
+    rise = min(_WARM_UP, max(1, steps // 5))
+    if step < rise:
+        return (step + 1) / rise
+    done = (step - rise) / max(1, steps - rise)
     return _LAST_RATE + (1 - _LAST_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import random
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
+from mcp_servers import two_columns
 from mcp_servers.errors import EngineError
 from mcp_servers.retrieval.decoding import Unreadable, decoded
 
@@ -83,11 +81,10 @@ def read(path: Path, seed: int, share: float = 0.1) -> ParallelSet:
         ) from None
     except Unreadable as error:
         raise EngineError(f"{path.name}: {error}") from None
-    rows = _json_rows if path.suffix.lower() in (".jsonl", ".ndjson", ".json") else _columns
     pairs: dict[Pair, None] = {}
     skipped: list[str] = []
-    for number, row in rows(text, path.suffix.lower()):
-        pair = Pair(*map(_normalised, row)) if isinstance(row, Pair) else None
+    for number, row in two_columns.rows(text, path.suffix.lower(), _NAMES):
+        pair = None if isinstance(row, str) else Pair(*map(_normalised, row))
         if pair and all(pair):
             pairs[pair] = None
         else:
@@ -120,63 +117,3 @@ def _split(pairs: list[Pair], seed: int, share: float) -> tuple[list[Pair], list
         [pair for pair in pairs if pair.source not in chosen],
         [pair for pair in pairs if pair.source in chosen],
     )
-
-
-def _json_rows(text: str, suffix: str) -> Iterator[tuple[int, Pair | str]]:
-    if suffix == ".json" and text.lstrip().startswith("["):
-        try:
-            objects = list(enumerate(json.loads(text), 1))
-        except ValueError as error:
-            yield 1, f"this is no JSON ({error})"
-            return
-        yield from ((number, _named_pair(found)) for number, found in objects)
-        return
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                found = json.loads(line)
-            except ValueError as error:
-                yield number, f"this is no JSON ({error})"
-            else:
-                yield number, _named_pair(found)
-
-
-def _named_pair(found: object) -> Pair | str:
-    if isinstance(found, list) and len(found) >= 2:
-        return Pair(str(found[0]), str(found[1]))
-    if not isinstance(found, dict):
-        return "this is no object with two sentences"
-    for source, target in _NAMES:
-        if isinstance(found.get(source), str) and isinstance(found.get(target), str):
-            return Pair(found[source], found[target])
-    return "name the sentences en and ko, or source and target"
-
-
-def _columns(text: str, suffix: str) -> Iterator[tuple[int, Pair | str]]:
-    first = text.split("\n", 1)[0]
-    tabs = suffix == ".tsv" or (suffix != ".csv" and "\t" in first)
-    lines = io.StringIO(text)
-    reader = (
-        csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)  # a quotation mark is itself
-        if tabs
-        else csv.reader(lines)
-    )
-    places = (0, 1)
-    try:
-        for number, row in enumerate(reader, 1):
-            if number == 1 and (named := _header(row)):
-                places = named
-            elif row and len(row) <= max(places):
-                yield reader.line_num, f"this row has no column {max(places) + 1}"
-            elif row:
-                yield reader.line_num, Pair(row[places[0]], row[places[1]])
-    except csv.Error as error:
-        yield reader.line_num, f"this cannot be read as a table ({error})"
-
-
-def _header(row: list[str]) -> tuple[int, int] | None:
-    names = [name.strip().lower() for name in row]
-    for source, target in _NAMES:
-        if source in names and target in names:
-            return names.index(source), names.index(target)
-    return None
