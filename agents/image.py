@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agents import autoencoders
+from agents import autoencoders, recognition
 from agents.registry import Agent
 from graphs.language import Language
 from graphs.specialist import Render
@@ -90,7 +90,7 @@ _RESULTS: dict[str, Render] = {"picture": _drawn, "vae": autoencoders.trained}
 
 AGENT = Agent(
     name="image",
-    servers=("diffusion",),
+    servers=("clip", "diffusion"),
     titles={
         "ko": "그림 그리기, 고치기, 알아보기, 찾기",
         "en": "draw, change, recognise and find pictures",
@@ -104,6 +104,7 @@ AGENT = Agent(
         "inpaint",
         "settings_of",
         "pipelines",
+        *recognition.RENDERERS,
         *autoencoders.RENDERERS,
         "job",
         "cancel",
@@ -115,6 +116,7 @@ AGENT = Agent(
         "inpaint": _drawn,
         "settings_of": _settings,
         "pipelines": _pipelines,
+        **recognition.RENDERERS,
         **autoencoders.RENDERERS,
         "job": _job,
         "watch": _job,
