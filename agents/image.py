@@ -11,7 +11,7 @@ from graphs.language import Language
 from graphs.specialist import Render
 from prompts import say
 
-_CLIP_JOBS: frozenset[str] = frozenset()  # kinds
+_CLIP_JOBS = {"pictures", "clip"}  # kinds
 
 
 def job_line(state: Mapping[str, Any], language: Language) -> str:
@@ -85,7 +85,11 @@ def _noted(lines: list[str], result: Any) -> str:
     return "\n".join([*lines, *(f"\n> {note}" for note in result["notes"])])
 
 
-_RESULTS: dict[str, Render] = {"picture": _drawn, "vae": autoencoders.trained}
+_RESULTS: dict[str, Render] = {
+    "picture": _drawn,
+    "vae": autoencoders.trained,
+    "pictures": recognition.indexed,
+}
 """Kinds of jobs whose result is shown as their tool's own."""
 
 AGENT = Agent(

@@ -7,6 +7,7 @@ from typing import Any
 
 from graphs.language import Language
 from graphs.specialist import Render
+from prompts import say
 
 _LABELS = 5  # of a picture; the likeliest
 _ROWS = 10  # of a list
@@ -33,7 +34,92 @@ def _compared(result: Any, language: Language) -> str:
 def _noted(lines: list[str], result: Mapping[str, Any]) -> str:
     """The lines, files that could not be read, and notes."""
     skipped = [f"`{each['picture']}`: {each['reason']}" for each in result["skipped"][:_ROWS]]
-    return "\n".join([*lines, *(f"\n> {note}" for note in [*skipped, *result["notes"]])])
+    return _with_notes(lines, [*skipped, *result["notes"]])
 
 
-RENDERERS: dict[str, Render] = {"classify": _classified, "similarity": _compared}
+def indexed(result: Any, language: Language) -> str:
+    """A finished index: what came in, what left, and what could not be opened."""
+    told = [f"- {key}: {value}" for key, value in result.items() if isinstance(value, int | str)]
+    unusable = result.get("unusable")
+    broken = unusable if isinstance(unusable, list) else []
+    rows = [f"\n> `{each['picture']}`: {each['reason']}" for each in broken[:_ROWS]]
+    return "\n".join([*told, *rows, *(f"\n> {note}" for note in result.get("notes", []))])
+
+
+def _indexing(result: Any, language: Language) -> str:
+    return _with_notes([say("pictures_started", language, **result)], result["notes"])
+
+
+def _found(result: Any, language: Language) -> str:
+    if not result["results"]:
+        return _with_notes(
+            [say("no_picture_found", language, index=result["index"])], result["notes"]
+        )
+    head = "그림 | 코사인" if language == "ko" else "Picture | Cosine"
+    rows = [
+        f"`{each['picture']}`{_copies(each['copies'])} | {each['score']:.3f}"
+        for each in result["results"]
+    ]
+    title = f"**{result['query']}** ({result['index']}, {result['pictures']}, {result['model']})"
+    return _with_notes([title, "", head, "--- | ---:", *rows], result["notes"])
+
+
+def _copies(files: list[str]) -> str:
+    return "".join(f" = `{file}`" for file in files)
+
+
+def _texts(result: Any, language: Language) -> str:
+    head = "글 | 코사인" if language == "ko" else "Text | Cosine"
+    rows = [f"{each['text']} | {each['score']:.3f}" for each in result["results"]]
+    return _with_notes([f"`{result['picture']}`", "", head, "--- | ---:", *rows], result["notes"])
+
+
+def _duplicates(result: Any, language: Language) -> str:
+    if not result["groups"]:
+        return _with_notes([say("no_duplicates", language, index=result["index"])], result["notes"])
+    lines = [say("duplicates_found", language, **result), ""]
+    for group in result["groups"][:_ROWS]:
+        lines.append(
+            f"- {group['similarity']:.3f}: " + " = ".join(f"`{f}`" for f in group["files"])
+        )
+    return _with_notes(lines, result["notes"])
+
+
+def _listed(result: Any, language: Language) -> str:
+    lines = [f"**{result['index']}** ({result['total']}, {result['model']})", ""]
+    lines += [f"- `{path}`" for path in result["pictures"][:_ROWS]]
+    lines += ["- …"] if result["total"] > _ROWS else []
+    unusable = [f"`{each['picture']}`: {each['reason']}" for each in result["unusable"][:_ROWS]]
+    return _with_notes(lines, unusable)
+
+
+def _indexes(result: Any, language: Language) -> str:
+    rows = [
+        f"{each['index']} | {each['pictures']} | {each['model']} | {', '.join(each['folders'])}"
+        for each in result["result"]
+    ]
+    if not rows:
+        return say("no_picture_indexes", language)
+    head = "색인 | 그림 | 모델 | 폴더" if language == "ko" else "Index | Pictures | Model | Folders"
+    return "\n".join([head, "--- | ---: | --- | ---", *rows])
+
+
+def _removed(result: Any, language: Language) -> str:
+    return say("picture_index_removed", language, **result)
+
+
+def _with_notes(lines: list[str], notes: list[str]) -> str:
+    return "\n".join([*lines, *(f"\n> {note}" for note in notes)])
+
+
+RENDERERS: dict[str, Render] = {
+    "classify": _classified,
+    "similarity": _compared,
+    "index_pictures": _indexing,
+    "search": _found,
+    "search_texts": _texts,
+    "duplicates": _duplicates,
+    "list_pictures": _listed,
+    "indexes": _indexes,
+    "remove_index": _removed,
+}

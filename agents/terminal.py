@@ -15,6 +15,7 @@ from rich.text import Text
 from agents import terminal_pictures
 from agents.errors import ApprovalNeeded
 from agents.session import Answer, Event, Session
+from graphs.picture_memory import found_by
 
 Approve = Callable[[list[dict[str, Any]]], Awaitable[list[dict[str, Any]]]]
 """Asks the user about waiting tool calls; one decision each, as LangChain's HITL takes them."""
@@ -170,7 +171,7 @@ def print_answer(console: Console, result: Answer) -> None:
     """The finished answer: Markdown and its pictures on a terminal, plain text elsewhere."""
     if console.is_terminal:
         console.print(Markdown(result["answer"]))
-        terminal_pictures.show(console, result["artifacts"])
+        terminal_pictures.show(console, result["artifacts"] or found_by(result["steps"]))
     else:
         console.file.write(result["answer"] + "\n")
 

@@ -124,4 +124,12 @@ def _told(steps: Sequence[Step], renderers: Mapping[str, Render], language: Lang
     last = steps[-1]
     if not last["ok"]:
         return say("tool_failed", language, tool=last["tool"], error=last["result"])
-    return renderers[last["tool"]](last["result"], language)
+    unusable = sum(_unusable(step["result"]) for step in steps)
+    note = [say("pictures_unusable", language, count=unusable)] if unusable else []
+    return "\n\n".join([renderers[last["tool"]](last["result"], language), *note])
+
+
+def _unusable(result: Any) -> int:
+    """The pictures that a job could not open."""
+    told = result.get("result") if isinstance(result, dict) else None
+    return int(told.get("unusable_total", 0)) if isinstance(told, dict) else 0

@@ -78,7 +78,9 @@ class Studio:
         self._line = line
         self.ask_first = ask_first
         self._watches = {
-            name: watch_tool(tools["job"], "job", line) for name, tools in servers.items()
+            name: watch_tool(tools["job"], "job", line)
+            for name, tools in servers.items()
+            if "job" in tools
         }
 
     async def run(
@@ -129,7 +131,9 @@ class Studio:
 
     def knows(self, tool: str) -> bool:
         """Whether a server offers the tool."""
-        return tool == "watch" or any(tool in tools for tools in self._servers.values())
+        if tool == "watch":
+            return bool(self._watches)
+        return any(tool in tools for tools in self._servers.values())
 
     def tool(self, server: str, name: str) -> BaseTool:
         """A server's tool, or the one that follows its jobs."""
@@ -349,7 +353,7 @@ def named_index(request: str) -> str | None:
 def _index_name(folder: str) -> str:
     """The index of a folder: its last name, in letters that a name may have."""
     last = folder.rstrip("/").rsplit("/", 1)[-1].strip("~.") or "pictures"
-    return re.sub(r"[^\w-]+", "-", last)
+    return re.sub(r"[^\w-]+", "-", last)[:64]
 
 
 def _best_label(result: Any) -> str | None:

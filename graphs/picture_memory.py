@@ -63,19 +63,18 @@ def last_pictures(earlier: Sequence[AnyMessage]) -> list[str]:
     """The pictures that were last made, found or named."""
     for message in reversed(earlier):
         turn = message.additional_kwargs.get("turn") or {}
-        if found := made(turn.get("steps", [])) or _found(turn.get("steps", [])):
+        if found := made(turn.get("steps", [])) or found_by(turn.get("steps", [])):
             return found
         if message.type == "human" and (named := pictures_in(str(message.text))):
             return named
     return []
 
 
-def _found(steps: Sequence[Step]) -> list[str]:
+def found_by(steps: Sequence[Step]) -> list[str]:
     """The pictures that a search found, best first."""
     for step in reversed(steps):
-        if step["tool"] == "search" and step["ok"]:
-            hits = step["result"].get("results") or step["result"].get("result") or []
-            return [str(hit["picture"]) for hit in hits if isinstance(hit, dict)]
+        if step["server"] == "clip" and step["tool"] == "search" and step["ok"]:
+            return [str(hit["picture"]) for hit in step["result"]["results"]]
     return []
 
 

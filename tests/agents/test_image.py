@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from tests.agents.test_vision import FakeOpenAI, openai
 from tests.conftest import Dure
@@ -33,6 +33,17 @@ def test_a_picture_is_drawn_from_the_words_and_settings_of_the_request(dure: Dur
     made = settings_in(path)
     assert (made["prompt"], made["seed"], made["steps"]) == ("빨간 원 왼쪽에 파란 사각형", 7, 2)
     assert Path(path).is_relative_to(dure.home / "pictures")
+
+
+def test_a_picture_is_recognised_and_asked_about_again(dure: Dure, tmp_path: Path) -> None:
+    drawn = Image.new("RGB", (64, 64), (255, 255, 255))
+    ImageDraw.Draw(drawn).ellipse((16, 16, 48, 48), fill=(220, 30, 30))
+    drawn.save(tmp_path / "a.png")
+    lines = f"{tmp_path}/a.png 이건 원이야 별이야?\nis it a blue square?\n"
+    said = dure("chat", stdin=lines)
+    first, second = [line for line in said.stdout.splitlines() if line.startswith("**")]
+    assert first.startswith("**원** ") and second.startswith("**red circle** ")
+    assert said.stderr.count("→ image") == 2
 
 
 def test_a_served_model_draws_in_a_loop_of_its_own(dure: Dure, openai: FakeOpenAI) -> None:
