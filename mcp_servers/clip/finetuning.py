@@ -222,7 +222,8 @@ def _notes(result: dict[str, Any], data: Data) -> list[str]:
                 "weights, fewer epochs, or add pairs of the general kind.",
                 f"모델이 일반 능력을 잃었습니다({result['general_set']}): 정확도가 {shares[0]:.1%}"
                 f"에서 {shares[1]:.1%}로 떨어졌습니다. 기본 모델의 가중치를 일부 "
-                "남기려면 blend=0.7을 주고, 아니면 epochs를 줄이거나 일반적인 쌍을 데이터에 더하십시오.",
+                "남기려면 blend=0.7을 주고, 아니면 epochs를 줄이거나 일반적인 쌍을 데이터에 "
+                "더하십시오.",
             )
         )
     if after["held_out"]["accuracy"] < before["held_out"]["accuracy"]:
