@@ -17,18 +17,18 @@ MAX_PICTURES = 10_000
 _FEW = 30  # held-out pictures that say little of what is usual
 _LISTED, _SHOWN = 50, 16
 _NORMAL = 1.4826  # times the median absolute deviation: a normal distribution's own
-_LEAST_SPREAD = 0.05  # of logarithms: pictures that are all alike give no narrower one
-_LEAST = 1e-8  # of a value whose logarithm is taken
+_LEAST_SPREAD = 1e-3  # of cube roots: pictures that are all alike give no narrower one
 _AT_ONCE = 512
 
 
 def flag(
     trained: Trained, pictures: Pictures, threshold: float, language: str
 ) -> tuple[Outliers, bytes]:
-    """Score each picture by robust z values (Iglewicz and Hoaglin, 1993) of two logarithms.
+    """Score each picture by robust z values (Iglewicz and Hoaglin, 1993) of two cube roots.
 
-    One is its reconstruction error, the other the distance of its latents from the mean of
-    training. What is usual is what the pictures had that training held out.
+    One is of its reconstruction error, the other of its latents' distance from the mean of
+    training. The cube root makes sums of squares nearly normal (Wilson and Hilferty, 1931). What
+    is usual is what the pictures had that training held out.
     """
     if not 0.5 <= threshold <= 100:
         raise EngineError(f"threshold is {threshold:g}. Pass 0.5 to 100; 3.5 is usual.")
@@ -91,21 +91,21 @@ def _measured(trained: Trained, pictures: Pictures) -> tuple[list[float], list[f
 
 
 def _z(values: Sequence[float], held_out: Sequence[float], learnt: Sequence[float]) -> list[float]:
-    """How many deviations each value's logarithm lies from the median of held-out ones.
+    """How many deviations each value's cube root lies from the median of held-out ones.
 
     The deviation is the larger of the held-out part's and the training part's, since a few
     held-out pictures may be alike by chance.
     """
 
-    def logs(numbers: Sequence[float]) -> torch.Tensor:
-        return torch.tensor(numbers).clamp(min=_LEAST).log()
+    def roots(numbers: Sequence[float]) -> torch.Tensor:
+        return torch.tensor(numbers) ** (1 / 3)
 
     def deviation(numbers: torch.Tensor) -> float:
         return _NORMAL * (numbers - numbers.median()).abs().median().item()
 
-    usual = logs(held_out)
-    spread = max(deviation(usual), deviation(logs(learnt)), _LEAST_SPREAD)
-    z: list[float] = ((logs(values) - usual.median()) / spread).tolist()
+    usual = roots(held_out)
+    spread = max(deviation(usual), deviation(roots(learnt)), _LEAST_SPREAD)
+    z: list[float] = ((roots(values) - usual.median()) / spread).tolist()
     return z
 
 
