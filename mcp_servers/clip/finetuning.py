@@ -18,6 +18,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from mcp_servers import checkpoints, folders, jobs, torch_runtime
 from mcp_servers.clip import contrast, models, pairs
 from mcp_servers.clip.finetune_settings import FinetuneSettings
@@ -94,10 +96,7 @@ def finetune(worker: jobs.Worker) -> dict[str, Any]:
             "seconds": round(time.monotonic() - began, 1),
         }
         result["notes"] = _notes(result, data)
-        folder = own_folder(settings.name)
-        with folders.replaced(folder) as aside:
-            clip.write(aside)
-            _report(aside, settings, data, result)
+        folder = _published(settings, data, clip, result)
     checkpoints.forget("clips", settings.name)
     shutil.rmtree(drawings, ignore_errors=True)
     return {**result, "folder": str(folder)}
@@ -221,9 +220,8 @@ def _notes(result: dict[str, Any], data: Data) -> list[str]:
                 f"where it was in {shares[0]:.1%}. Pass blend=0.7 to keep a part of the base's "
                 "weights, fewer epochs, or add pairs of the general kind.",
                 f"모델이 일반 능력을 잃었습니다({result['general_set']}): 정확도가 {shares[0]:.1%}"
-                f"에서 {shares[1]:.1%}로 떨어졌습니다. 기본 모델의 가중치를 일부 "
-                "남기려면 blend=0.7을 주고, 아니면 epochs를 줄이거나 일반적인 쌍을 데이터에 "
-                "더하십시오.",
+                f"에서 {shares[1]:.1%}로 떨어졌습니다. 기본 모델의 가중치를 일부 남기려면 "
+                "blend=0.7을 주고, 아니면 epochs를 줄이거나 일반적인 쌍을 데이터에 더하십시오.",
             )
         )
     if after["held_out"]["accuracy"] < before["held_out"]["accuracy"]:
@@ -239,7 +237,9 @@ def _notes(result: dict[str, Any], data: Data) -> list[str]:
     return found
 
 
-def _report(aside: Path, settings: FinetuneSettings, data: Data, result: dict[str, Any]) -> None:
+def _published(settings: FinetuneSettings, data: Data, clip: Clip, result: dict[str, Any]) -> Path:
+    """Put the model and its report in place, whole. Raises `EngineError` where there is no room."""
+    folder = own_folder(settings.name)
     told = {
         **result,
         "settings": asdict(settings),
@@ -247,7 +247,16 @@ def _report(aside: Path, settings: FinetuneSettings, data: Data, result: dict[st
         "versions": {name: version(name) for name in ("torch", "transformers")},
     }
     text = json.dumps(told, ensure_ascii=False, indent=1)
-    (aside / REPORT).write_text(text, encoding="utf-8")
+    try:
+        with folders.replaced(folder) as aside:
+            clip.write(aside)
+            (aside / REPORT).write_text(text, encoding="utf-8")
+    except (OSError, SafetensorError) as error:
+        raise EngineError(
+            f"The model cannot be written to {folder.parent} ({error}). Make room there, then "
+            "resume the job: it goes on from its last step."
+        ) from None
+    return folder
 
 
 def _checkpoint_of(settings: FinetuneSettings, data: Data, clip: Clip) -> Path:

@@ -160,7 +160,6 @@ class Started(TypedDict):
 
 
 class Removed(TypedDict):
-    """An index that is gone, and how many pictures it held."""
+    """An index that is gone."""
 
     index: str
-    files: int

@@ -216,7 +216,10 @@ def list_pictures(
         "folders": [folder.path for folder in store.folders()],
         "pictures": files[max(0, offset) :][: _positive(limit)],
         "total": len(files),
-        "unusable": [{"picture": path, "reason": reason} for path, reason in store.unusable()],
+        "unusable": [
+            {"picture": path, "reason": reason}
+            for path, reason in store.unusable()[: _positive(limit)]
+        ],
     }
 
 
@@ -231,9 +234,8 @@ def remove_index(index: IndexName) -> Removed:
     """Delete an index of pictures. The pictures themselves stay."""
     store = Store(index)
     store.must_exist()
-    files = len(store.usable())
     store.remove()
-    return {"index": store.name, "files": files}
+    return {"index": store.name}
 
 
 @tool("Fine-tune CLIP", read_only=False)

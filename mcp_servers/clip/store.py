@@ -153,8 +153,16 @@ class Store:
     def _reading(self) -> Iterator[sqlite3.Connection]:
         self.must_exist()
         with closing(sqlite3.connect(self._path, timeout=30)) as database:
-            database.execute("PRAGMA synchronous = NORMAL")
-            yield database
+            try:
+                database.execute("PRAGMA synchronous = NORMAL")
+                yield database
+            except sqlite3.OperationalError as error:  # the disk is full, or another holds it
+                raise EngineError(
+                    f"Index {self.name!r} cannot be used ({error}). Make room in {self.folder}, "
+                    "then try again."
+                ) from None
+            except sqlite3.DatabaseError as error:
+                raise self._broken(error) from None
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -276,9 +284,18 @@ class Store:
 
     def snapshot(self) -> Snapshot:
         """The index now; the same object as long as nothing changes."""
-        while True:
-            with suppress(FileNotFoundError):  # a job moved the vectors in this very moment
-                return self._snapshot()
+        with suppress(OSError, ValueError):  # a job may move the vectors in this very moment
+            return self._snapshot()
+        try:
+            return self._snapshot()
+        except (OSError, ValueError):
+            raise self._broken("its vectors are not whole") from None
+
+    def _broken(self, reason: object) -> EngineError:
+        return EngineError(
+            f"Index {self.name!r} is broken ({reason}). Delete it with remove_index and index its "
+            "folders again."
+        )
 
     def _snapshot(self) -> Snapshot:
         import numpy as np

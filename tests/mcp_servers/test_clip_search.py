@@ -184,6 +184,17 @@ async def test_requests_that_cannot_be_done_say_what_to_do(tmp_path: Path, photo
     assert not Store("pictures").exists()
 
 
+async def test_a_broken_index_says_so_and_can_be_removed(dure_home: Path) -> None:
+    folder = dure_home / "clip" / "broken"
+    folder.mkdir(parents=True)
+    (folder / "index.sqlite").write_bytes(b"no database at all, but long enough" * 10)
+    result = await called("list_pictures", index="broken")
+    assert "is broken" in said(result)
+    assert "remove_index" in said(result)
+    await asked("remove_index", index="broken")
+    assert not folder.exists()
+
+
 @pytest.mark.slow
 async def test_texts_are_found_for_a_picture(tmp_path: Path) -> None:
     picture = draw(tmp_path, "blue", "star")
@@ -199,6 +210,6 @@ async def test_texts_are_found_for_a_picture(tmp_path: Path) -> None:
 @pytest.mark.slow
 async def test_an_index_is_removed_and_its_pictures_stay(photos: Path) -> None:
     indexed(photos)
-    assert await asked("remove_index", index="pictures") == {"index": "pictures", "files": 4}
+    assert await asked("remove_index", index="pictures") == {"index": "pictures"}
     assert len(list(photos.iterdir())) == 4
     assert (await asked("indexes"))["result"] == []

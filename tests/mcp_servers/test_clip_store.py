@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +108,34 @@ def test_an_index_for_another_model_starts_empty_and_keeps_its_folders(store: St
         (0, 2),
     )
     assert store.folders() == [Folder("/p", ("*.png",), ())]
+
+
+@pytest.mark.parametrize("left", [0, 5, None])
+def test_vectors_that_are_not_whole_are_told(store: Store, left: int | None) -> None:
+    store.add([(file("a"), "A"), (file("b"), "B")], axes(0, 1))
+    stores._snapshots.clear()
+    vectors = next(store.folder.glob("vectors-*.f32"))
+    if left is None:
+        vectors.unlink()
+    else:
+        vectors.write_bytes(b"\0" * left)
+    with pytest.raises(EngineError, match="not whole"):
+        store.snapshot()
+
+
+def test_a_full_disk_is_told_and_leaves_the_index_as_it_was(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add([(file("a"), "A")], axes(0))
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(stores.os, "fsync", full)
+    with pytest.raises(EngineError, match="No space left"):
+        store.add([(file("b"), "B")], axes(1))
+    monkeypatch.undo()
+    assert store.usable() == ["/p/a.png"]
 
 
 def test_an_index_is_not_removed_under_its_writer(store: Store) -> None:
