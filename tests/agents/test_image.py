@@ -46,6 +46,24 @@ def test_a_picture_is_recognised_and_asked_about_again(dure: Dure, tmp_path: Pat
     assert said.stderr.count("→ image") == 2
 
 
+def test_a_folder_is_searched_by_words_and_what_is_no_picture_is_told(
+    dure: Dure, tmp_path: Path
+) -> None:
+    folder = tmp_path / "내 그림"
+    folder.mkdir()
+    for name, colour in (("red", (220, 30, 30)), ("blue", (30, 60, 210))):
+        drawn = Image.new("RGB", (64, 64), (255, 255, 255))
+        ImageDraw.Draw(drawn).ellipse((16, 16, 48, 48), fill=colour)
+        drawn.save(folder / f"{name}.png")
+    (folder / "bad.png").write_text("no picture")
+    done = dure("ask", "--json", f'"{folder}"에서 파란 원 그림을 찾아줘')
+    answer = json.loads(done.stdout)
+    assert [step["tool"] for step in answer["steps"]] == ["index_pictures", "watch", "search"]
+    results = answer["steps"][-1]["result"]["results"]
+    assert [Path(each["picture"]).name for each in results] == ["blue.png", "red.png"]
+    assert "열 수 없는 파일 1개" in answer["answer"]
+
+
 def test_a_served_model_draws_in_a_loop_of_its_own(dure: Dure, openai: FakeOpenAI) -> None:
     arguments = json.dumps({"prompt": "a red circle", "steps": 2, "seed": 5})
     call = {"index": 0, "id": "call_1", "type": "function"}
