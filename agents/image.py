@@ -89,6 +89,7 @@ _RESULTS: dict[str, Render] = {
     "picture": _drawn,
     "vae": autoencoders.trained,
     "pictures": recognition.indexed,
+    "clip": recognition.tuned,
 }
 """Kinds of jobs whose result is shown as their tool's own."""
 

@@ -112,7 +112,26 @@ def _with_notes(lines: list[str], notes: list[str]) -> str:
     return "\n".join([*lines, *(f"\n> {note}" for note in notes)])
 
 
+def tuned(result: Any, language: Language) -> str:
+    """A finished fine-tuning: accuracy before and after, on what was learnt and in general."""
+    told = {"accuracy": ("정확도", "accuracy"), "loss": ("손실", "loss")}
+    at = 0 if language == "ko" else 1
+    lines = [f"**{result['model']}** (`{result['folder']}`)", ""]
+    for judge in result["before"]:
+        for figure, words in told.items():
+            before, after = (result[when][judge].get(figure) for when in ("before", "after"))
+            if before is not None and after is not None:
+                lines.append(f"- {judge}, {words[at]}: {before:.4g} → {after:.4g}")
+    return _with_notes(lines, result["notes"])
+
+
+def _tuning(result: Any, language: Language) -> str:
+    started = say("vae_started", language, name=result["name"], job=result["job"])
+    return _with_notes([started], result["notes"])
+
+
 RENDERERS: dict[str, Render] = {
+    "finetune": _tuning,
     "classify": _classified,
     "similarity": _compared,
     "index_pictures": _indexing,

@@ -37,6 +37,7 @@ from graphs.picture_questions import (
     wanted_number,
 )
 from graphs.tool_calls import call_tool, plain_error, result_of
+from graphs.training_settings import data_in, settings_in
 from graphs.vae_words import vae_name, vae_settings
 
 AGENT = "image"
@@ -48,6 +49,7 @@ _ORDINALS = (
 )
 _LAST = re.compile(r"\blast\b|마지막|끝", re.IGNORECASE)
 _ANY = re.compile(r"\bsomething\b|\banything\b|뭔가|아무거나|뭐든", re.IGNORECASE)
+_LEARNING = {"name", "epochs", "batch_size", "learning_rate", "seed"}
 _SAME = re.compile(r"\bsame\b|똑같|그대로|같은 시드", re.IGNORECASE)
 
 
@@ -102,6 +104,8 @@ class Studio:
                 await errand.find(tool)
             case "job" | "watch" | "cancel" | "resume":
                 await errand.follow(tool)
+            case "finetune":
+                await errand.finetune()
             case _ if "vae" in tool:
                 await errand.autoencode(tool)
             case "settings_of":
@@ -272,6 +276,16 @@ class Errand:
             if state is None or state["status"] != "done":
                 return None
         return index
+
+    async def finetune(self) -> None:
+        sources = data_in(self._request) or folders_in(self._request)
+        if not sources:
+            raise Question("which_pairs")
+        settings = settings_in(self._request, _LEARNING)
+        if "epochs" in settings:
+            settings["epochs"] = int(settings["epochs"])
+        settings.setdefault("name", _index_name(sources[0].rsplit(".", 1)[0]))
+        await self.call("clip", "finetune", data=sources[0], **settings)
 
     async def autoencode(self, tool: str) -> None:
         settings = vae_settings(self._asked)

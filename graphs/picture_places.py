@@ -26,7 +26,9 @@ _PARTICLE = re.compile(r"(?<=[^/])(?:안에서|속에서|에서|에|의|을|를|
 _HUB = r"(?:[~./][\w./가-힣-]*|[A-Za-z0-9][\w.-]*[/:][\w./:-]*[\w])"
 _MODEL = re.compile(
     rf"(?:\b(?:with|using|by)\s+(?:the\s+)?(?:model\s+)?|\bmodel\s*[=:]?\s*|모델[은을]?\s*[=:]?\s*)"
-    rf"(?P<a>{_HUB})(?:\s+model\b)?|(?P<b>{_HUB})\s*모델\S*",
+    rf"(?P<a>{_HUB})(?:\s+model\b)?|(?P<b>{_HUB})\s*모델\S*"
+    r"|\b(?:use|using|with)\s+(?:the\s+)?model\s+(?P<c>[A-Za-z][\w-]*)"
+    r"|(?P<d>(?<![A-Za-z])[A-Za-z][A-Za-z0-9_-]*)\s*모델(?:로|을 써서)",
     re.IGNORECASE,
 )
 _PLACE_BEFORE = re.compile(r"\b(?:in|from|under|inside|index|folder|through)\s+$", re.IGNORECASE)
@@ -75,7 +77,8 @@ def without_model(request: str) -> tuple[str, str | None]:
     if not found:
         return request, None
     rest = request[: found.start()] + GAP + request[found.end() :]
-    return rest, _PARTICLE.sub("", found["a"] or found["b"]).rstrip(".,")
+    named = next(filter(None, found.groups()))
+    return rest, _PARTICLE.sub("", named).rstrip(".,")
 
 
 def without_places(request: str) -> str:

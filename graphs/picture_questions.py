@@ -93,7 +93,7 @@ def _hidden(request: str) -> str:
 
 
 def _labels_en(asked: str) -> list[str]:
-    asked = _END_EN.sub("", asked)
+    asked = _END_EN.sub("", re.sub(r"\?.*$", "", asked))
     after = _LIST_AFTER.search(asked)
     said = after["list"] if after else asked
     if not after:

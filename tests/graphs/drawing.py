@@ -25,6 +25,7 @@ TOOLS: dict[str, dict[str, tuple[str, ...]]] = {
         "search": ("query_text", "picture", "index", "k"),
         "duplicates": ("index", "threshold"),
         "indexes": (),
+        "finetune": ("data", "name", "epochs", "learning_rate"),
         "remove_index": ("index",),
         "job": ("job",),
         "cancel": ("job",),
@@ -139,6 +140,8 @@ class Talk:
                     for at in range(first, self.made)
                 ]
             }
+        if name == "finetune":
+            return {"job": "clip-20260101-120000-abcdef", "name": given["name"], "notes": []}
         if name == "train_vae":
             return {"job": "vae-20260101-120000-abcdef", "name": given.get("name", "vae")}
         if name == "settings_of":

@@ -81,6 +81,8 @@ def test_captions_and_settings(
         ("~/a.png에 뭐가 있어?", ["~/a.png"], [], None),
         ('what is this? "/tmp/my pics/a b.png"', ["/tmp/my pics/a b.png"], [], None),
         ("is it a cat/dog?", [], [], None),
+        ("is ~/a.png a cat? use the model mine", ["~/a.png"], [], "mine"),
+        ("mine 모델로 ~/a.png가 뭔지 봐줘", ["~/a.png"], [], "mine"),
         ("find stars in pics/a with ViT-B-32/laion2b", [], ["pics/a"], "ViT-B-32/laion2b"),
     ],
 )
@@ -107,6 +109,7 @@ def test_places(request_: str, pictures: list[str], folders: list[str], model: s
         ("이 사진이 '고양이'야 '개'야?", ["고양이", "개"]),
         ("이게 별이야?", ["별"]),
         ("what is in ~/a.png?", []),
+        ("is ~/a.png a star or a cross? use the model mine", ["star", "cross"]),
         ("이건 뭐야?", []),
         ('what is this? "/tmp/my pics/a b.png"', []),
     ],
@@ -273,6 +276,17 @@ async def test_autoencoders(request_: str, tool: str, arguments: dict[str, Any])
     spoken = {"language": "ko" if "가" <= max(request_) <= "힣" else "en"}
     takes = TOOLS["diffusion"][tool]
     assert call == (tool, arguments | (spoken if "language" in takes else {}))
+
+
+async def test_clip_learns_from_a_file_of_pairs() -> None:
+    talk = Talk()
+    assert await talk.calls_of("fine-tune CLIP on ~/pairs.csv for 3 epochs") == [
+        ("finetune", {"data": "~/pairs.csv", "name": "pairs", "epochs": 3})
+    ]
+    assert await talk.calls_of("./내그림.jsonl로 CLIP을 미세조정해줘, 이름은 shapes") == [
+        ("finetune", {"data": "./내그림.jsonl", "name": "shapes"})
+    ]
+    assert "Learn from which" in (await talk.say("fine-tune CLIP"))["messages"][-1].text
 
 
 async def test_the_autoencoder_just_trained_is_the_one_that_is_meant() -> None:
