@@ -7,7 +7,9 @@ Retrieval is from text to picture, in a pool in which each caption is true of ex
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+import statistics
+import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from evals.caption_truth import true_of, unambiguous
@@ -21,21 +23,26 @@ from mcp_servers.drawings.scenes import COLOURS, SHAPES, Scene, Thing, random_sc
 
 if TYPE_CHECKING:
     from mcp_servers.clip.models import Clip, Floats
+    from mcp_servers.clip.store import Store
 
 _SEED = 65
 _PICTURES, _POOL = 1000, 500
 _LANGUAGES: tuple[Language, ...] = ("en", "ko")
 _ZERO_SHOT, _RECALL, _GAP, _LIST_SECONDS = 0.95, 0.90, 0.03, 0.7
+_STORED, _ASKED, _MILLISECONDS = 50_000, 100, 20.0  # vectors, searches, the median's target
+_PIECE = 5000  # vectors written at once
+_WIDEST = 768  # dimensions of the largest usual CLIPs
 
 
 def main(model: str, limit: int | None) -> bool:
-    """`limit` is the most pictures of each part. True if all targets are met."""
+    """`limit` is the most pictures, or vectors, of each part. True if all targets are met."""
     from mcp_servers.clip import models
 
     with own_home():
         clip = models.load(model)
         good = _zero_shot(clip, min(limit or _PICTURES, _PICTURES))
         good &= _retrieval(clip, min(limit or _POOL, _POOL))
+        good &= _search(clip, min(limit or _STORED, _STORED))
         seconds = tools_list(SERVERS["clip"])
         print(f"tools/list after {seconds:.2f} s, target {_LIST_SECONDS:g}")
     return good and seconds < _LIST_SECONDS
@@ -99,6 +106,61 @@ def _retrieval(clip: Clip, count: int) -> bool:
     for kind, kinds_hits in sorted(by_kind.items()):
         print(f"  {kind}: {share(sum(kinds_hits), len(kinds_hits))}")
     return good
+
+
+def _search(clip: Clip, count: int) -> bool:
+    """Milliseconds of a search in an index of so many random vectors, its query embedded.
+
+    Beside it the vectors alone, for the widest usual model.
+    """
+    import numpy as np
+
+    from mcp_servers.clip import searching
+
+    own = clip.text_vectors(["a red circle"]).shape[1]
+    store = _filled(clip.name, clip.identity, count, own)
+    rng = random.Random(_SEED)
+    texts = [caption(random_scene(rng), _LANGUAGES[at % 2]) for at in range(_ASKED)]
+    whole = _median(lambda at: searching.search(store, texts[at], None, 10, lambda said: None))
+    wide = _filled("wide", "wide", count, _WIDEST).snapshot()
+    query = np.full(_WIDEST, _WIDEST**-0.5, np.float32)
+    alone = _median(lambda at: searching.nearest(wide, query, 10))
+    print(
+        f"search of {count:,} pictures by {own} numbers each: p50 {whole:.1f} ms with the query's "
+        f"embedding, target {_MILLISECONDS:g}; by {_WIDEST} numbers, the vectors alone: "
+        f"{alone:.1f} ms"
+    )
+    return whole < _MILLISECONDS
+
+
+def _filled(model: str, identity: str, count: int, dimension: int) -> Store:
+    """A new index of so many random vectors."""
+    import numpy as np
+
+    from mcp_servers.clip.store import File, Store
+
+    store = Store(f"eval-{dimension}")
+    with store.writing_alone():
+        store.create()
+    store.reset(model, identity, dimension)
+    generator = np.random.default_rng(_SEED)
+    for start in range(0, count, _PIECE):
+        rows = range(start, min(start + _PIECE, count))
+        vectors = generator.normal(size=(len(rows), dimension)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        store.add([(File(f"/{row}.png", 1, 1), str(row)) for row in rows], vectors)
+    return store
+
+
+def _median(search: Callable[[int], object]) -> float:
+    """Milliseconds of a search, a first one apart."""
+    search(0)
+    seconds = []
+    for at in range(_ASKED):
+        began = time.perf_counter()
+        search(at)
+        seconds.append(time.perf_counter() - began)
+    return 1000 * statistics.median(seconds)
 
 
 def _kind(scene: Scene) -> str:

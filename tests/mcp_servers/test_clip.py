@@ -214,7 +214,10 @@ async def test_broken_absent_and_enormous_pictures_are_told(
 async def test_a_folder_of_open_clip_is_a_model(tmp_path: Path) -> None:
     from mcp_servers.torch_runtime import torch  # isort: skip
     from open_clip import CLIP
+    from PIL import Image
     from safetensors.torch import save_file
+
+    from mcp_servers.clip import models
 
     torch.manual_seed(0)
     config = {
@@ -240,4 +243,14 @@ async def test_a_folder_of_open_clip_is_a_model(tmp_path: Path) -> None:
         "similarity", pictures=[str(path)], texts=["a dog", "a cat"], model=str(folder)
     )
     assert found["model"] == str(folder)
+    clip = models.load(str(folder))
+    (tmp_path / "written").mkdir()
+    clip.write(tmp_path / "written")  # as fine-tuning does
+    again = models.load(str(tmp_path / "written"))
+    assert again.identity == clip.identity
+    with Image.open(path) as image:
+        picture = image.convert("RGB")
+        assert (again.picture_vectors([picture]) == clip.picture_vectors([picture])).all()
+    assert clip.unread("a dog") == ""
+    assert clip.unread("one " * 80).split() == ["one"] * 5
     assert found["logit_scale"] == pytest.approx(model.logit_scale.exp().item(), abs=1e-3)
