@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 EMBEDDED = "embedded"
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 INSTALL_OPEN_CLIP = "pip install 'dure[open-clip]'"
-_HUB = "hf-hub:"
+HUB = "hf-hub:"
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 _OPENAI = re.compile(r"(?:RN(?:50|101|50x4|50x16|50x64)|ViT-[BL]/(?:32|16|14)(?:@336px)?)")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -81,7 +81,7 @@ def source_of(name: str) -> Source:
         return _of_folder(name, Path(name))
     if name in own_models():
         return _of_folder(name, own_folder(name))
-    if name.startswith(_HUB) and _HUB_NAME.fullmatch(name.removeprefix(_HUB)):
+    if name.startswith(HUB) and _HUB_NAME.fullmatch(name.removeprefix(HUB)):
         return Source(name, _open_clip(name), name, None)
     if _OPENAI.fullmatch(name):  # as the textbook and OpenAI's own package name them
         architecture = name.replace("@336px", "-336").replace("/", "-")

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcp_servers.clip.model_names import OPEN_CLIP_CONFIG, Source, pickled
+from mcp_servers.clip import hub
+from mcp_servers.clip.model_names import HUB, OPEN_CLIP_CONFIG, Source, pickled
 from mcp_servers.clip.models import Clip, Tokens, cannot_load
 from mcp_servers.errors import EngineError
 from mcp_servers.torch_runtime import torch
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _WEIGHTS = "open_clip_model.safetensors"
+_SAFE = (_WEIGHTS, "open_clip_pytorch_model.safetensors")
 
 
 class OpenClip(Clip):
@@ -112,15 +114,16 @@ def _architecture(source: Source) -> tuple[str, dict[str, Any]]:
 
     Raises `EngineError` for pickled weights.
     """
-    from open_clip.factory import _find_checkpoint_in_dir
-    from open_clip.pretrained import download_pretrained, download_pretrained_from_hf
-
     if source.folder:
-        _refuse_pickle(source, _find_checkpoint_in_dir(source.folder))
+        from open_clip.factory import _find_checkpoint_in_dir
+
+        path = _find_checkpoint_in_dir(source.folder)
+        if not path.endswith(".safetensors"):
+            raise EngineError(pickled(f"of {source.name} ({Path(path).name})"))
         return source.where, {}
-    if source.where.startswith("hf-hub:"):
-        _refuse_pickle(source, download_pretrained_from_hf(source.where.removeprefix("hf-hub:")))
-        return source.where, {}
+    if source.where.startswith(HUB):
+        weights = hub.fetched(source.where.removeprefix(HUB), _SAFE)
+        return f"local-dir:{weights.parent}", {}
     from open_clip import get_pretrained_cfg, list_pretrained_tags_by_model
 
     name, _, tag = source.where.partition("/")
@@ -128,12 +131,15 @@ def _architecture(source: Source) -> tuple[str, dict[str, Any]]:
     if not known:
         tags = ", ".join(list_pretrained_tags_by_model(name)) or "none"
         raise EngineError(f"open_clip has no weights {tag!r} for {name}. It has: {tags}.")
-    if not known.get("hf_hub"):
+    repository, _, file = known.get("hf_hub", "").rpartition("/")
+    if not repository:
         raise EngineError(pickled(f"{tag} of {name}"))
-    _refuse_pickle(source, download_pretrained(known))
-    return name, {"pretrained": tag, "force_quick_gelu": bool(known.get("quick_gelu"))}
-
-
-def _refuse_pickle(source: Source, path: str) -> None:
-    if not path.endswith(".safetensors"):
-        raise EngineError(pickled(f"of {source.name} ({Path(path).name})"))
+    safe = (str(Path(file).with_suffix(".safetensors")),) if file else _SAFE
+    own = {
+        "image_mean": known.get("mean"),
+        "image_std": known.get("std"),
+        "image_interpolation": known.get("interpolation"),
+        "image_resize_mode": known.get("resize_mode"),
+        "force_quick_gelu": bool(known.get("quick_gelu")),
+    }
+    return name, {"pretrained": str(hub.fetched(repository, safe)), **own}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcp_servers.clip import hub
 from mcp_servers.clip.model_names import Source
 from mcp_servers.clip.models import Clip, Tokens, cannot_load
 from mcp_servers.errors import EngineError
@@ -86,31 +87,40 @@ def _pooled(found: Any) -> torch.Tensor:
 
 
 def read(source: Source) -> Clip:
-    """Load a model. Raises `EngineError`."""
+    """Load a model, from the hub's cache where it is there. Raises `EngineError`."""
+    folder = source.folder or hub.cached(source.where)
+    if folder:
+        try:
+            return _read(source, str(folder))
+        except EngineError:
+            raise
+        except Exception as error:  # whatever a damaged or missing model raises
+            if source.folder:
+                raise cannot_load(source, error) from None
+    hub.files_of(source.where)  # not all of it is here, if any
+    try:
+        return _read(source, source.where)
+    except EngineError:
+        raise
+    except Exception as error:
+        raise cannot_load(source, error) from None
+
+
+def _read(source: Source, where: str) -> Clip:
     from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    given: dict[str, Any] = {
-        "local_files_only": source.folder is not None,
-        "trust_remote_code": False,
-    }
-    try:
-        module = AutoModel.from_pretrained(
-            source.where, use_safetensors=True, dtype=torch.float32, **given
+    given: dict[str, Any] = {"trust_remote_code": False}
+    module = AutoModel.from_pretrained(where, use_safetensors=True, dtype=torch.float32, **given)
+    if not hasattr(module, "get_image_features") or not hasattr(module, "logit_scale"):
+        raise EngineError(
+            f"{source.name} is a {type(module).__name__}, which has no picture and text "
+            "encoder over one space. Name a CLIP or SigLIP model."
         )
-        if not hasattr(module, "get_image_features") or not hasattr(module, "logit_scale"):
-            raise EngineError(
-                f"{source.name} is a {type(module).__name__}, which has no picture and text "
-                "encoder over one space. Name a CLIP or SigLIP model."
-            )
-        tokenizer = AutoTokenizer.from_pretrained(source.where, **given)
-        # Pillow's way of scaling, which is the one that CLIP's models learnt with
-        processors: Any = AutoImageProcessor
-        processor = processors.from_pretrained(source.where, backend="pil", **given)
-    except EngineError:
-        raise
-    except Exception as error:  # whatever a damaged or missing model raises
-        raise cannot_load(source, error) from None
+    tokenizer = AutoTokenizer.from_pretrained(where, **given)
+    # Pillow's way of scaling, which is the one that CLIP's models learnt with
+    processors: Any = AutoImageProcessor
+    processor = processors.from_pretrained(where, backend="pil", **given)
     return TransformersClip(source, module, tokenizer, processor)

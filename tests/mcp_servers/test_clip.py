@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from mcp_servers.clip import server
+from mcp_servers.errors import EngineError
 from tests.mcp_servers.clip_parts import asked, called, connected, draw, said
 
 
@@ -78,9 +80,40 @@ async def test_folders_that_hold_no_safe_clip_are_refused(
     assert words in said(result)
 
 
+def _cache_as(monkeypatch: pytest.MonkeyPatch, cache: Path, name: str, folder: Path) -> None:
+    """Put a model where the hub's client keeps what it has fetched."""
+    from huggingface_hub import constants
+
+    kept = cache / f"models--{name.replace('/', '--')}"
+    (kept / "refs").mkdir(parents=True)
+    (kept / "refs" / "main").write_text("1")
+    shutil.copytree(folder, kept / "snapshots" / "1")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+
+
+@pytest.mark.slow
+def test_a_model_of_the_hub_that_is_here_needs_no_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mcp_servers.clip import hub, models
+    from mcp_servers.drawings import weights
+
+    def nobody(repository: str) -> list[str]:
+        raise EngineError("nobody answers")
+
+    monkeypatch.setattr(hub, "files_of", nobody)
+    with pytest.raises(EngineError, match="nobody answers"):
+        models.load("somebody/clip")
+    _cache_as(monkeypatch, tmp_path / "cache", "somebody/clip", weights.folder("clip"))
+    assert models.load("somebody/clip").identity == models.load("embedded").identity
+
+
 @pytest.mark.slow  # torch, transformers
 async def test_similarity_is_cosine_logit_and_probability(tmp_path: Path) -> None:
     pictures = [draw(tmp_path, "red", "circle"), draw(tmp_path, "blue", "star")]
+    from mcp_servers.clip import models
+
+    models._held.clear()  # another test may have loaded it
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n but not")
     texts = ["a red circle", "파란 별", "a green square"]
@@ -211,13 +244,16 @@ async def test_broken_absent_and_enormous_pictures_are_told(
 
 
 @pytest.mark.slow
-async def test_a_folder_of_open_clip_is_a_model(tmp_path: Path) -> None:
+async def test_a_folder_of_open_clip_is_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mcp_servers.torch_runtime import torch  # isort: skip
     from open_clip import CLIP
     from PIL import Image
     from safetensors.torch import save_file
 
-    from mcp_servers.clip import models
+    from mcp_servers.clip import models, open_clip_models
+    from mcp_servers.clip.model_names import source_of
 
     torch.manual_seed(0)
     config = {
@@ -251,6 +287,13 @@ async def test_a_folder_of_open_clip_is_a_model(tmp_path: Path) -> None:
     with Image.open(path) as image:
         picture = image.convert("RGB")
         assert (again.picture_vectors([picture]) == clip.picture_vectors([picture])).all()
+    _cache_as(monkeypatch, tmp_path / "cache", "who/what", folder)
+    cached = models.load("hf-hub:who/what")
+    assert cached.identity == clip.identity
+    _cache_as(monkeypatch, tmp_path / "cache", "timm/vit_base_patch32_clip_224.openai", folder)
+    name, given = open_clip_models._architecture(source_of("ViT-B/32"))  # as the textbook names it
+    assert (name, given["force_quick_gelu"]) == ("ViT-B-32", True)
+    assert Path(given["pretrained"]).name == "open_clip_model.safetensors"
     assert clip.unread("a dog") == ""
     assert clip.unread("one " * 80).split() == ["one"] * 5
     assert found["logit_scale"] == pytest.approx(model.logit_scale.exp().item(), abs=1e-3)
