@@ -126,7 +126,7 @@ def main(model: str, limit: int | None) -> bool:
 def _drawer(model: str) -> Callable[[Case, int], Image]:
     """Draws a case's picture from a seed, by the way that the tools go."""
     from mcp_servers.diffusion import generating
-    from mcp_servers.retrieval.picture_files import opened
+    from mcp_servers.picture_files import opened
 
     def draw(case: Case, seed: int) -> Image:
         asked = settings.of({"prompt": case.caption, "steps": _STEPS, "seed": seed, "model": model})
@@ -218,7 +218,7 @@ def contact_sheet(found: Sequence[Judged]) -> bytes:
     """All pictures with their captions as one PNG; what is wrong is framed and named in red."""
     from PIL import Image, ImageDraw, ImageFont
 
-    from mcp_servers.retrieval.picture_files import png_of
+    from mcp_servers.picture_files import png_of
 
     font = ImageFont.truetype(str(pictures.packaged_font()), 11)
     width, height = _SIDE + 16, _SIDE + 16 + 14 * (_LINES + 1)

@@ -21,8 +21,8 @@ from mcp_servers.clip.results import Unusable
 from mcp_servers.clip.store import File, Folder, Store
 from mcp_servers.decoding import Unreadable
 from mcp_servers.errors import EngineError
+from mcp_servers.picture_files import PICTURE_SUFFIXES, opened
 from mcp_servers.retrieval.files import Patterns, sha256_of, walk
-from mcp_servers.retrieval.picture_files import PICTURE_SUFFIXES, opened
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcp_servers import picture_files
 from mcp_servers.clip.results import Unusable
 from mcp_servers.decoding import Unreadable
 from mcp_servers.errors import EngineError
-from mcp_servers.retrieval import picture_files
 from mcp_servers.retrieval.decoding import decoded
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from mcp_servers.retrieval.picture_files import png_of
+from mcp_servers.picture_files import png_of
 
 _LONGEST = 768  # pixels; some clients take no answer of more than a megabyte
 _GAP = 4

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcp_servers import picture_files
 from mcp_servers.decoding import Unreadable
 from mcp_servers.diffusion.model_names import Sizes
 from mcp_servers.errors import EngineError
-from mcp_servers.retrieval import picture_files
 
 if TYPE_CHECKING:
     from PIL.Image import Image

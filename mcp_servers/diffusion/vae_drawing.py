@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mcp_servers import pictures
-from mcp_servers.retrieval.picture_files import png_of
+from mcp_servers.picture_files import png_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcp_servers import picture_files
 from mcp_servers.decoding import Unreadable
 from mcp_servers.diffusion.vae_results import Unread
 from mcp_servers.errors import EngineError
-from mcp_servers.retrieval import picture_files
 from mcp_servers.torch_runtime import torch
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from mcp_servers.diffusion.vae_network import kl_divergence, squared_error
 from mcp_servers.diffusion.vae_pictures import Pictures
 from mcp_servers.diffusion.vae_results import Denoised, Interpolation, Reconstructions, Samples
 from mcp_servers.errors import EngineError
-from mcp_servers.retrieval.picture_files import png_of
+from mcp_servers.picture_files import png_of
 from mcp_servers.torch_runtime import torch
 
 Tensor = torch.Tensor

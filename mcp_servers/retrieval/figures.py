@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcp_servers.picture_files import PICTURE_SUFFIXES, opened
 from mcp_servers.retrieval.cleaning import composed, plain
-from mcp_servers.retrieval.picture_files import PICTURE_SUFFIXES, opened
 
 if TYPE_CHECKING:
     from PIL.Image import Image

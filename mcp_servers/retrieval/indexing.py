@@ -16,12 +16,12 @@ from typing_extensions import TypedDict
 
 from mcp_servers import jobs
 from mcp_servers.errors import EngineError
+from mcp_servers.picture_files import PICTURE_SUFFIXES
 from mcp_servers.retrieval import embedding, picture_indexing, snapshot
 from mcp_servers.retrieval.chunking import Chunking, chunk_spans
 from mcp_servers.retrieval.decoding import NoText, Unreadable
 from mcp_servers.retrieval.embedding import Embedder
 from mcp_servers.retrieval.files import Document, read, sha256_of
-from mcp_servers.retrieval.picture_files import PICTURE_SUFFIXES
 from mcp_servers.retrieval.picture_indexing import Pictures, Wanted
 from mcp_servers.retrieval.store import Store, text_hash
 from mcp_servers.retrieval.vectors import vectors_of

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from mcp_servers.errors import EngineError
-from mcp_servers.retrieval.picture_files import opened
+from mcp_servers.picture_files import opened
 from mcp_servers.retrieval.picture_store import PictureStore
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing_extensions import TypedDict
 
 from mcp_servers import pictures
 from mcp_servers.errors import EngineError
+from mcp_servers.picture_files import PICTURE_SUFFIXES, opened, png_of
 from mcp_servers.retrieval import office_pages
 from mcp_servers.retrieval.decoding import Unreadable
 from mcp_servers.retrieval.files import sha256_of
-from mcp_servers.retrieval.picture_files import PICTURE_SUFFIXES, opened, png_of
 from mcp_servers.retrieval.reading import the_one
 from mcp_servers.retrieval.store import DocumentRow, Store
 

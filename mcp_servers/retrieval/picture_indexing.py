@@ -14,12 +14,12 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from mcp_servers.errors import EngineError
+from mcp_servers.picture_files import opened
 from mcp_servers.retrieval.cleaning import composed
 from mcp_servers.retrieval.decoding import Unreadable
 from mcp_servers.retrieval.embedding import Embedder
 from mcp_servers.retrieval.figures import FIGURE_SUFFIXES, Figure, Unusable, figures_of
 from mcp_servers.retrieval.files import Document, Page
-from mcp_servers.retrieval.picture_files import opened
 from mcp_servers.retrieval.picture_store import PictureStore, key_of
 from mcp_servers.retrieval.store import Store
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcp_servers.picture_files import png_of
 from mcp_servers.retrieval.analysis import Terms, terms
-from mcp_servers.retrieval.picture_files import png_of
 from mcp_servers.retrieval.snapshot import packed, unpacked
 from mcp_servers.retrieval.store import DocumentRow, Store, text_hash
 

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 from mcp_servers import jobs
 from mcp_servers.errors import EngineError
+from mcp_servers.picture_files import PICTURE_SUFFIXES
 from mcp_servers.retrieval import (
     embedding,
     indexing,
@@ -25,7 +26,6 @@ from mcp_servers.retrieval.chunking import CHUNK_SIZE, OVERLAP, Chunking
 from mcp_servers.retrieval.files import Patterns, found_files
 from mcp_servers.retrieval.filtering import Where
 from mcp_servers.retrieval.page_pictures import PagePicture
-from mcp_servers.retrieval.picture_files import PICTURE_SUFFIXES
 from mcp_servers.retrieval.picture_store import PictureStore
 from mcp_servers.retrieval.results import Found, PageText, Reading
 from mcp_servers.retrieval.searching import Modality, Mode, Request

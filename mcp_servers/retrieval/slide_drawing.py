@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcp_servers.drawings.painting import outline
+from mcp_servers.picture_files import opened
 from mcp_servers.pictures import packaged_font
 from mcp_servers.retrieval.decoding import Unreadable
 from mcp_servers.retrieval.office import broken, check_office
-from mcp_servers.retrieval.picture_files import opened
 from mcp_servers.retrieval.slide_shapes import Box, Colour, Palette, Placed, placed
 from mcp_servers.retrieval.tables import table_text
 

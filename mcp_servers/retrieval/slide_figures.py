@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from mcp_servers.picture_files import opened
 from mcp_servers.retrieval.decoding import Unreadable
 from mcp_servers.retrieval.figures import LONGEST, Figure, Unusable, figure, name_in_words
 from mcp_servers.retrieval.office import broken, check_office
-from mcp_servers.retrieval.picture_files import opened
 from mcp_servers.retrieval.slide_drawing import SlideDrawing, picture_of
 from mcp_servers.retrieval.slide_shapes import Palette, Placed, placed
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from mcp_servers.picture_files import opened
 from mcp_servers.retrieval.decoding import Unreadable
 from mcp_servers.retrieval.figures import (
     LONGEST,
@@ -16,7 +17,6 @@ from mcp_servers.retrieval.figures import (
     name_in_words,
 )
 from mcp_servers.retrieval.office import broken, check_office
-from mcp_servers.retrieval.picture_files import opened
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"

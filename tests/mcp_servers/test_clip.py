@@ -227,7 +227,7 @@ async def test_bad_requests_say_what_to_do(
 async def test_broken_absent_and_enormous_pictures_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mcp_servers.retrieval import picture_files
+    from mcp_servers import picture_files
 
     monkeypatch.setattr(picture_files, "MAX_PIXELS", 100 * 100)
     draw(tmp_path, "red", "circle", 128).rename(tmp_path / "large.png")

@@ -112,7 +112,7 @@ def test_what_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.Monkey
     broken.write_bytes(b"hello")
     with pytest.raises(Unreadable, match="no picture"):
         found(broken)
-    monkeypatch.setattr("mcp_servers.retrieval.picture_files.MAX_PIXELS", 1000)
+    monkeypatch.setattr("mcp_servers.picture_files.MAX_PIXELS", 1000)
     drawing("red", "star").save(broken)
     with pytest.raises(Unreadable, match="96 x 96 pixels"):
         found(broken)

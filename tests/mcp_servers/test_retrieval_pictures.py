@@ -191,7 +191,7 @@ def test_broken_pictures_are_listed_with_their_reasons(
     (library / "broken.png").write_bytes(data[:300])
     outcome = add(library)
     assert [Path(item["path"]).name for item in outcome["skipped"]] == ["broken.png"]
-    monkeypatch.setattr("mcp_servers.retrieval.picture_files.MAX_PIXELS", 90 * 90)
+    monkeypatch.setattr("mcp_servers.picture_files.MAX_PIXELS", 90 * 90)
     drawing("cyan", "cross", 80).save(library / "small.png")
     slides(library / "other.pptx")
     deck = library / "other.pptx"

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcp_servers.retrieval.decoding import Unreadable
+from mcp_servers.decoding import Unreadable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
