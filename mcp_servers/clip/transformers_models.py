@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcp_servers import hugging_face
 from mcp_servers.clip import hub
 from mcp_servers.clip.model_names import Source
 from mcp_servers.clip.models import Clip, Tokens, cannot_load
@@ -97,7 +98,7 @@ def read(source: Source) -> Clip:
         except Exception as error:  # whatever a damaged or missing model raises
             if source.folder:
                 raise cannot_load(source, error) from None
-    hub.files_of(source.where)  # not all of it is here, if any
+    hugging_face.files_of(source.where)  # not all of it is here, if any
     try:
         return _read(source, source.where)
     except EngineError:

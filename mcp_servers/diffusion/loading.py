@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcp_servers import torch_runtime
+from mcp_servers import hugging_face, torch_runtime
 from mcp_servers.diffusion import hub_pipelines, model_names, previews
 from mcp_servers.diffusion.settings import EMBEDDED, Task
 from mcp_servers.errors import EngineError
@@ -131,7 +131,7 @@ def _fetched(name: str, say: Say) -> Path:
     try:
         folder = DiffusionPipeline.download(name, use_safetensors=True)
     except Exception as error:
-        raise hub_pipelines.refusal(name, error) from None
+        raise hugging_face.refusal(name, error) from None
     return model_names.checked(Path(folder))
 
 

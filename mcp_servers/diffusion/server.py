@@ -9,8 +9,8 @@ from mcp.server.fastmcp import Context
 from mcp.types import CallToolResult
 from pydantic import Field
 
+from mcp_servers import hugging_face, pictures
 from mcp_servers import jobs as job_files
-from mcp_servers import pictures
 from mcp_servers.diffusion import hub_pipelines, model_names, patience, settings, vae_server
 from mcp_servers.diffusion.notes import say
 from mcp_servers.diffusion.results import Drawing, Made, Pipeline
@@ -132,7 +132,7 @@ def _drawn(context: Context[Any, Any, Any], controls: dict[str, Any]) -> CallToo
     if folder:
         model_names.sizes(folder).of(asked.width, asked.height)
     else:
-        hub_pipelines.check(asked.model)
+        hugging_face.files_of(asked.model)  # a name that the hub has
     if asked.is_long or not folder:
         return with_picture(_started(asked), None)
 

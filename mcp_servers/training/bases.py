@@ -21,7 +21,7 @@ from typing import Any
 
 from mcp.server.fastmcp import Context
 
-from mcp_servers import weights
+from mcp_servers import hugging_face, weights
 from mcp_servers.errors import EngineError
 from mcp_servers.home import dure_home, process_exists, write_atomically
 from mcp_servers.roots import allowed_path
@@ -258,16 +258,8 @@ def _downloaded(name: str, progress: Progress, pickled: bool, described: bool) -
             allow_patterns=wanted,
             ignore_patterns=["original/*", "onnx/*", "openvino/*"],
         )
-    except GatedRepoError:
-        raise EngineError(
-            f"{name} wants its licence accepted. Do so at its page on the hub, then log in: hf "
-            "auth login."
-        ) from None
-    except RepositoryNotFoundError:
-        raise EngineError(
-            f"The hub has no model {name!r} that you may read. Check the spelling, or log in: hf "
-            "auth login."
-        ) from None
+    except (GatedRepoError, RepositoryNotFoundError) as error:
+        raise hugging_face.refusal(name, error) from None
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise EngineError(

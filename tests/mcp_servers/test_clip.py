@@ -95,13 +95,14 @@ def _cache_as(monkeypatch: pytest.MonkeyPatch, cache: Path, name: str, folder: P
 def test_a_model_of_the_hub_that_is_here_needs_no_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mcp_servers.clip import hub, models
+    from mcp_servers import hugging_face
+    from mcp_servers.clip import models
     from mcp_servers.drawings import weights
 
     def nobody(repository: str) -> list[str]:
         raise EngineError("nobody answers")
 
-    monkeypatch.setattr(hub, "files_of", nobody)
+    monkeypatch.setattr(hugging_face, "files_of", nobody)
     with pytest.raises(EngineError, match="nobody answers"):
         models.load("somebody/clip")
     _cache_as(monkeypatch, tmp_path / "cache", "somebody/clip", weights.folder("clip"))
