@@ -11,8 +11,8 @@ import random
 from collections.abc import Sequence
 
 from mcp_servers.drawings.scenes import (
+    BETWEEN_SIZES,
     PLACES,
-    RADII,
     Place,
     Relation,
     Scene,
@@ -20,7 +20,6 @@ from mcp_servers.drawings.scenes import (
     random_scene,
 )
 
-BETWEEN_SIZES = (RADII["small"][1] + RADII["big"][0]) / 2
 _SLACK = 0.04  # of the side, beyond the third that a place names
 _SAMPLED, _GENERAL = 150, 2  # drawings, and of how many a caption may be true at most
 

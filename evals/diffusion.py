@@ -23,7 +23,7 @@ from evals.reports import share, shown
 from mcp_servers import pictures
 from mcp_servers.diffusion import settings
 from mcp_servers.drawings.captions import Language, caption
-from mcp_servers.drawings.scenes import RADII, Scene, random_scene
+from mcp_servers.drawings.scenes import BETWEEN_SIZES, Scene, random_scene
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,7 +35,6 @@ _TIMED = 10  # pictures each way
 _LONGEST = 2048  # pixels of a picture
 _COLUMNS, _SIDE, _LINES, _LETTERS = 10, 128, 3, 18  # of the contact sheet
 _KINDS = ("two", "one", "two", "many", "one", "two", "one", "two", "many")
-_BETWEEN_SIZES = (RADII["small"][1] + RADII["big"][0]) / 2
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def judged(case: Case, picture: Image) -> Judged:
     """Rules on pixels against the scene, its sizes too."""
     seen, _ = picture_rules.look(picture)
     sizes = [
-        (thing.size == "big") == (found.radius > _BETWEEN_SIZES)
+        (thing.size == "big") == (found.radius > BETWEEN_SIZES)
         for thing in case.scene.things
         for found in seen
         if thing.size and (thing.shape, thing.colour) == (found.shape, found.colour)

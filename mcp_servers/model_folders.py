@@ -24,6 +24,15 @@ def is_there(kind: Kind, name: str) -> bool:
     return (folder_of(kind, name) / "config.json").exists()
 
 
+def must_be_free(kind: Kind, name: str, replace: bool) -> None:
+    """Raises `EngineError` where a model of this name was trained and is not to be replaced."""
+    if is_there(kind, name) and not replace:
+        raise EngineError(
+            f"{name!r} is trained already. Use it, pass another name, or pass replace=true to "
+            "train it again."
+        )
+
+
 def names(kind: Kind) -> list[str]:
     """The trained models of a kind, by name."""
     return sorted(

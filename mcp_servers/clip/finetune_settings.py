@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mcp_servers.errors import EngineError
+from mcp_servers.limits import within
 from mcp_servers.roots import is_within
 
 _LIMITS: dict[str, tuple[float, float]] = {
@@ -47,8 +47,5 @@ class FinetuneSettings:
 
     def checked(self) -> dict[str, Any]:
         """The settings as a job's spec. Raises `EngineError`."""
-        for name, (least, most) in _LIMITS.items():
-            value = getattr(self, name)
-            if not least <= value <= most:
-                raise EngineError(f"{name} is {value:g}. Pass {least:g} to {most:g}.")
+        within(self, **_LIMITS)
         return asdict(self)

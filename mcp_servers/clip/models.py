@@ -63,14 +63,16 @@ class Clip(ABC):
         """What the text encoder gives."""
 
     @property
-    @abstractmethod
     def logit_scale(self) -> torch.Tensor:
         """The learnt factor of cosines: the exponential of the parameter of that name."""
+        scale: torch.Tensor = self.module.logit_scale.exp()  # type: ignore[operator]
+        return scale.squeeze()
 
     @property
-    @abstractmethod
     def logit_bias(self) -> torch.Tensor | None:
         """What SigLIP's models add to a logit; None for CLIP's own kind."""
+        bias: torch.Tensor | None = getattr(self.module, "logit_bias", None)
+        return None if bias is None else bias.squeeze()
 
     @property
     @abstractmethod

@@ -53,16 +53,6 @@ class OpenClip(Clip):
         return features
 
     @property
-    def logit_scale(self) -> torch.Tensor:
-        scale: torch.Tensor = self.module.logit_scale.exp()
-        return scale.squeeze()
-
-    @property
-    def logit_bias(self) -> torch.Tensor | None:
-        bias: torch.Tensor | None = getattr(self.module, "logit_bias", None)
-        return None if bias is None else bias.squeeze()
-
-    @property
     def longest(self) -> int:
         return int(self._tokenizer.context_length)
 

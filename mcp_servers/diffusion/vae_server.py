@@ -78,11 +78,7 @@ def train_vae(
         noise=noise,
         seed=seed,
     ).checked()
-    if model_folders.is_there("vaes", name) and not replace:
-        raise EngineError(
-            f"{name!r} is trained already. Use it, pass another name, or pass replace=true to "
-            "train it again."
-        )
+    model_folders.must_be_free("vaes", name, replace)
     started = jobs.start(KIND, MODULE, spec)
     return {"job": started["job"], "name": name, "status": started["status"]}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from mcp_servers.errors import EngineError
+from mcp_servers.limits import within
 
 Side = Literal[32, 64, 128]
 
@@ -38,8 +38,5 @@ class VaeSettings:
 
     def checked(self) -> dict[str, Any]:
         """The settings as a job's spec. Raises `EngineError`."""
-        for name, (least, most) in _LIMITS.items():
-            value = getattr(self, name)
-            if not least <= value <= most:
-                raise EngineError(f"{name} is {value:g}. Pass {least:g} to {most:g}.")
+        within(self, **_LIMITS)
         return asdict(self)

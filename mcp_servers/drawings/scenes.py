@@ -59,6 +59,7 @@ PLACES: dict[Place, tuple[int | None, int | None]] = {
 }
 RELATIONS: tuple[Relation, ...] = ("left of", "right of", "above", "below", "and")
 RADII: dict[Size, tuple[float, float]] = {"small": (0.11, 0.14), "big": (0.20, 0.24)}
+BETWEEN_SIZES = (RADII["small"][1] + RADII["big"][0]) / 2
 HELD_OUT_SHARE = 0.1
 _MARGIN, _GAP = 0.03, 0.06  # to the picture's edge, and between things
 _APART = 0.12  # by how much more centres differ in a relation's direction than across it

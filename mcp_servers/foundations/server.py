@@ -81,7 +81,7 @@ def train_translator(
         longest=longest,
         seed=seed,
     ).checked()
-    _must_be_free("translators", name, replace)
+    model_folders.must_be_free("translators", name, replace)
     started = jobs.start("translator", "mcp_servers.foundations.learning", spec)
     return {"job": started["job"], "name": name, "status": started["status"]}
 
@@ -187,7 +187,7 @@ def train_word_vectors(
         epochs=epochs,
         seed=seed,
     ).checked()
-    _must_be_free("words", name, replace)
+    model_folders.must_be_free("words", name, replace)
     started = jobs.start("words", "mcp_servers.foundations.word_learning", spec)
     return {"job": started["job"], "name": name, "status": started["status"]}
 
@@ -279,14 +279,6 @@ def job(job: JobId) -> jobs.JobState:
 def cancel(job: JobId) -> jobs.JobState:
     """Stop a training job. A translator's training goes on when the same call is made again."""
     return jobs.cancel(job)
-
-
-def _must_be_free(kind: model_folders.Kind, name: str, replace: bool) -> None:
-    if model_folders.is_there(kind, name) and not replace:
-        raise EngineError(
-            f"{name!r} is trained already. Use it, pass another name, or pass replace=true to "
-            "train it again."
-        )
 
 
 ENGINE = Engine(

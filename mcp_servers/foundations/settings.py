@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from mcp_servers.errors import EngineError
+from mcp_servers.limits import within
 
 WordKind = Literal["skipgram", "cbow", "fasttext", "fasttext-cbow"]
 
@@ -30,7 +31,7 @@ class TranslatorSettings:
 
     def checked(self) -> dict[str, Any]:
         """The settings as a job's spec. Raises `EngineError`."""
-        _within(
+        within(
             self,
             epochs=(1, 1000),
             batch_size=(1, 1024),
@@ -66,7 +67,7 @@ class WordSettings:
 
     def checked(self) -> dict[str, Any]:
         """The settings as a job's spec. Raises `EngineError`."""
-        _within(
+        within(
             self,
             vector_size=(2, 1000),
             window=(1, 50),
@@ -75,12 +76,3 @@ class WordSettings:
             seed=(0, 2**31 - 1),
         )
         return asdict(self)
-
-
-def _within(settings: TranslatorSettings | WordSettings, **limits: tuple[float, float]) -> None:
-    known = {field.name for field in fields(settings)}
-    assert set(limits) <= known
-    for name, (least, most) in limits.items():
-        value = getattr(settings, name)
-        if not least <= value <= most:
-            raise EngineError(f"{name} is {value:g}. Pass {least:g} to {most:g}.")
