@@ -26,10 +26,10 @@ from mcp_servers.clip.finetune_settings import FinetuneSettings
 from mcp_servers.clip.model_names import own_folder, source_of
 from mcp_servers.clip.models import Clip
 from mcp_servers.clip.pairs import Data, Pair
-from mcp_servers.diffusion.notes import say
 from mcp_servers.drawings.learning import Optimiser
 from mcp_servers.errors import EngineError
 from mcp_servers.torch_runtime import torch
+from mcp_servers.two_languages import say
 
 REPORT = "finetuning.json"
 SAVE_SECONDS = 2.0

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mcp_servers.clip.models import Clip
-from mcp_servers.diffusion.notes import say, unknown_words
+from mcp_servers.drawings.known_words import unknown_words
 from mcp_servers.morphemes import HANGUL
+from mcp_servers.two_languages import say
 
 _SHOWN = 8  # words
 _KOREAN = "서울은 대한민국의 수도이다"

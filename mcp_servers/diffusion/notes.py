@@ -2,48 +2,15 @@
 
 from __future__ import annotations
 
-import random
-import re
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 from mcp_servers.diffusion.settings import Settings
+from mcp_servers.drawings.known_words import unknown_words
 from mcp_servers.morphemes import HANGUL
+from mcp_servers.two_languages import say
 
-_WORD = re.compile(r"[^\W_]+")
 _FAR_LARGER = 1.5  # times the side that a model learnt
-_SAMPLED = 4000  # captions: enough to hold every word of the drawn world
-
-
-def language_of(prompt: str) -> int:
-    """0 for English, 1 for Korean: the place of a text in a pair."""
-    return 1 if HANGUL.search(prompt) else 0
-
-
-def say(prompt: str, english: str, korean: str) -> str:
-    """The text in the language of the prompt."""
-    return (english, korean)[language_of(prompt)]
-
-
-def unknown_words(prompt: str) -> list[str]:
-    """The words that no caption of the embedded model's drawn world holds."""
-    known = _known_words()
-    found = (word for word in _WORD.findall(prompt.lower()) if word not in known)
-    return list(dict.fromkeys(found))
-
-
-@cache
-def _known_words() -> frozenset[str]:
-    from mcp_servers.drawings.captions import caption
-    from mcp_servers.drawings.scenes import random_scene
-
-    rng = random.Random(0)
-    words: set[str] = set()
-    for at in range(_SAMPLED):
-        scene = random_scene(rng, held_out=None)
-        words.update(_WORD.findall(caption(scene, "ko" if at % 2 else "en", rng).lower()))
-    return frozenset(words)
 
 
 def of_the_prompt(prompt: str, embedded: bool, tokenizer: Any) -> list[str]:

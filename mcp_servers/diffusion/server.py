@@ -12,12 +12,12 @@ from pydantic import Field
 from mcp_servers import hugging_face, pictures
 from mcp_servers import jobs as job_files
 from mcp_servers.diffusion import hub_pipelines, model_names, patience, settings, vae_server
-from mcp_servers.diffusion.notes import say
 from mcp_servers.diffusion.results import Drawing, Made, Pipeline
 from mcp_servers.diffusion.settings import Settings, with_controls
 from mcp_servers.errors import EngineError
 from mcp_servers.roots import allowed_path
 from mcp_servers.serving import Engine, report, run, tool, with_picture
+from mcp_servers.two_languages import say
 
 KINDS = {  # of jobs -> the module that does them
     "picture": "mcp_servers.diffusion.generating",

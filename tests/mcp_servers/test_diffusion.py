@@ -244,7 +244,8 @@ async def test_a_hub_that_cannot_be_reached_says_what_to_do(
 
 
 def test_words_that_the_drawn_world_does_not_hold() -> None:
-    from mcp_servers.diffusion.notes import of_the_prompt, unknown_words
+    from mcp_servers.diffusion.notes import of_the_prompt
+    from mcp_servers.drawings.known_words import unknown_words
 
     assert unknown_words("Two red circles on a black background") == []
     assert unknown_words("검은 배경에 주황색 십자가 세 개") == []
