@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agents.rendering import noted
 from graphs.language import Language
 from graphs.specialist import Render
 from prompts import say
@@ -92,7 +93,7 @@ def _noted(lines: list[str], result: Mapping[str, Any], language: Language) -> s
     if picture := result.get("picture"):
         lines = [*lines, "", f"{'그림' if language == 'ko' else 'Picture'}: `{picture}`"]
     unread = [f"{each['path']}: {each['reason']}" for each in result.get("skipped", [])[:_ROWS]]
-    return "\n".join([*lines, *(f"\n> {each}" for each in [*unread, *result.get("notes", [])])])
+    return noted(lines, [*unread, *result.get("notes", [])])
 
 
 RENDERERS: dict[str, Render] = {

@@ -6,10 +6,10 @@ to use, and both servers have tools that train and cancel.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from agents.registry import Agent
+from agents.rendering import job_state, listed, noted
 from graphs.language import Language
 from prompts import say
 
@@ -19,14 +19,8 @@ _KINDS: dict[str, dict[Language, str]] = {
 }
 
 
-def job_line(state: Mapping[str, Any], language: Language) -> str:
-    """A running job in one line."""
-    share = f" {state['done'] / state['total']:.0%}" if state["total"] else ""
-    return f"{state['message']}{share}"
-
-
 def _explained(result: Any, language: Language) -> str:
-    return _noted([result["markdown"].rstrip(), "", _picture(result, language)], result)
+    return noted([result["markdown"].rstrip(), "", _picture(result, language)], result["notes"])
 
 
 def _translated(result: Any, language: Language) -> str:
@@ -36,17 +30,18 @@ def _translated(result: Any, language: Language) -> str:
     if unknown := result["unknown"]:
         told = "배운 적 없는 말" if language == "ko" else "never seen in training"
         lines += ["", f"> {told}: {', '.join(unknown)}"]
-    return _noted(lines, result)
+    return noted(lines, result["notes"])
 
 
 def _near(result: Any, language: Language) -> str:
     head = f"**{result['word']}** ({result['model']})"
-    return _noted([head, "", *_neighbours(result["neighbours"], language)], result)
+    return noted([head, "", *_neighbours(result["neighbours"], language)], result["notes"])
 
 
 def _answered(result: Any, language: Language) -> str:
-    return _noted(
-        [f"**{result['question']}**", "", *_neighbours(result["answers"], language)], result
+    return noted(
+        [f"**{result['question']}**", "", *_neighbours(result["answers"], language)],
+        result["notes"],
     )
 
 
@@ -58,7 +53,7 @@ def _neighbours(rows: Any, language: Language) -> list[str]:
 
 def _plotted(result: Any, language: Language) -> str:
     words = ", ".join(dict.fromkeys(point["group"] for point in result["points"]))
-    return _noted([f"{words} ({result['method']})", "", _picture(result, language)], result)
+    return noted([f"{words} ({result['method']})", "", _picture(result, language)], result["notes"])
 
 
 def _started(result: Any, language: Language) -> str:
@@ -66,13 +61,11 @@ def _started(result: Any, language: Language) -> str:
 
 
 def _job(result: Any, language: Language) -> str:
-    head = f"`{result['job']}`: {result['status']} {result['done']}/{result['total']}"
-    if result["error"]:
-        return f"{head} ({result['error']})"
-    if not result["result"]:
-        return f"{head} ({result['message']})"
-    told = [f"- {key}: {_short(value)}" for key, value in result["result"].items() if value]
-    return "\n".join([head, "", *told])
+    def finished(head: str) -> str:
+        told = {key: value for key, value in result["result"].items() if value}
+        return "\n".join([head, "", *listed(told)])
+
+    return job_state(result, finished)
 
 
 def _models(result: Any, language: Language) -> str:
@@ -88,15 +81,6 @@ def _removed(result: Any, language: Language) -> str:
 
 def _picture(result: Any, language: Language) -> str:
     return f"{'그림' if language == 'ko' else 'Picture'}: `{result['picture']}`"
-
-
-def _short(value: Any) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 200 else text[:199] + "…"
-
-
-def _noted(lines: list[str], result: Any) -> str:
-    return "\n".join([*lines, *(f"\n> {note}" for note in result["notes"])])
 
 
 AGENT = Agent(

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from agents import autoencoders, recognition
 from agents.registry import Agent
+from agents.rendering import job_state, listed, noted
 from graphs.language import Language
 from graphs.specialist import Render
 from prompts import say
 
 _CLIP_JOBS = {"pictures", "clip"}  # kinds
-
-
-def job_line(state: Mapping[str, Any], language: Language) -> str:
-    """A running job in one line."""
-    share = f" {state['done'] / state['total']:.0%}" if state["total"] else ""
-    return f"{state['message']}{share}"
 
 
 def owner(job: str) -> str:
@@ -45,14 +39,14 @@ def _drawn(result: Any, language: Language) -> str:
         head = "중간 과정" if korean else "On the way"
         lines += ["", f"{head}:", ""]
         lines += [f"- `{each['preview']}` ({each['step']})" for each in result["previews"]]
-    return _noted(lines, result)
+    return noted(lines, result["notes"])
 
 
 def _settings(result: Any, language: Language) -> str:
     if not result["settings"]:  # another program's
         return f"`{result['picture']}`:\n\n```text\n{result['text']}\n```"
     told = {k: v for k, v in result["settings"].items() if v not in (None, "", [], 0.0)}
-    return "\n".join([f"`{result['picture']}`", "", *_listed(told)])
+    return "\n".join([f"`{result['picture']}`", "", *listed(told)])
 
 
 def _pipelines(result: Any, language: Language) -> str:
@@ -62,27 +56,12 @@ def _pipelines(result: Any, language: Language) -> str:
 
 
 def _job(result: Any, language: Language) -> str:
-    head = f"`{result['job']}`: {result['status']} {result['done']}/{result['total']}"
-    if result["error"]:
-        return f"{head} ({result['error']})"
-    if not result["result"]:
-        return f"{head} ({result['message']})"
-    if result["kind"] in _RESULTS:
-        return _RESULTS[result["kind"]](result["result"], language)
-    return "\n".join([head, "", *_listed(result["result"])])
+    def finished(head: str) -> str:
+        if result["kind"] in _RESULTS:
+            return _RESULTS[result["kind"]](result["result"], language)
+        return "\n".join([head, "", *listed(result["result"])])
 
-
-def _listed(values: Mapping[str, Any]) -> list[str]:
-    return [f"- {key}: {_short(value)}" for key, value in values.items()]
-
-
-def _short(value: Any) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 200 else text[:199] + "…"
-
-
-def _noted(lines: list[str], result: Any) -> str:
-    return "\n".join([*lines, *(f"\n> {note}" for note in result["notes"])])
+    return job_state(result, finished)
 
 
 _RESULTS: dict[str, Render] = {

@@ -17,12 +17,11 @@ from agents.approvals import Approvals
 from agents.context import providers
 from agents.dataset_jobs import DatasetJobs
 from agents.finetune import preview, progress_line
-from agents.foundations import job_line
-from agents.image import job_line as picture_line
 from agents.image import owner
 from agents.models import ChosenModel
 from agents.pool import ServerPool
 from agents.registry import Agent, agents
+from agents.rendering import job_line
 from agents.sight import blocks
 from graphs import foundations, image
 from graphs.alone import alone_or
@@ -189,7 +188,7 @@ def _picture_specialist(
     split = {name: approvals.split(tools, False) for name, tools in servers.items()}
     allowed = {name: {tool.name: tool for tool in tools} for name, (tools, _) in split.items()}
     ask_first = frozenset(name for _, names in split.values() for name in names)
-    studio = Studio(allowed, ask_first, owner, picture_line)
+    studio = Studio(allowed, ask_first, owner, job_line)
     expertise = Expertise(
         agent.name,
         prompt(agent.prompt),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agents.rendering import noted
 from graphs.language import Language
 from graphs.specialist import Render
 from prompts import say
@@ -34,7 +35,7 @@ def _compared(result: Any, language: Language) -> str:
 def _noted(lines: list[str], result: Mapping[str, Any]) -> str:
     """The lines, files that could not be read, and notes."""
     skipped = [f"`{each['picture']}`: {each['reason']}" for each in result["skipped"][:_ROWS]]
-    return _with_notes(lines, [*skipped, *result["notes"]])
+    return noted(lines, [*skipped, *result["notes"]])
 
 
 def indexed(result: Any, language: Language) -> str:
@@ -42,26 +43,24 @@ def indexed(result: Any, language: Language) -> str:
     told = [f"- {key}: {value}" for key, value in result.items() if isinstance(value, int | str)]
     unusable = result.get("unusable")
     broken = unusable if isinstance(unusable, list) else []
-    rows = [f"\n> `{each['picture']}`: {each['reason']}" for each in broken[:_ROWS]]
-    return "\n".join([*told, *rows, *(f"\n> {note}" for note in result.get("notes", []))])
+    rows = [f"`{each['picture']}`: {each['reason']}" for each in broken[:_ROWS]]
+    return noted(told, [*rows, *result.get("notes", [])])
 
 
 def _indexing(result: Any, language: Language) -> str:
-    return _with_notes([say("pictures_started", language, **result)], result["notes"])
+    return noted([say("pictures_started", language, **result)], result["notes"])
 
 
 def _found(result: Any, language: Language) -> str:
     if not result["results"]:
-        return _with_notes(
-            [say("no_picture_found", language, index=result["index"])], result["notes"]
-        )
+        return noted([say("no_picture_found", language, index=result["index"])], result["notes"])
     head = "그림 | 코사인" if language == "ko" else "Picture | Cosine"
     rows = [
         f"`{each['picture']}`{_copies(each['copies'])} | {each['score']:.3f}"
         for each in result["results"]
     ]
     title = f"**{result['query']}** ({result['index']}, {result['pictures']}, {result['model']})"
-    return _with_notes([title, "", head, "--- | ---:", *rows], result["notes"])
+    return noted([title, "", head, "--- | ---:", *rows], result["notes"])
 
 
 def _copies(files: list[str]) -> str:
@@ -71,18 +70,18 @@ def _copies(files: list[str]) -> str:
 def _texts(result: Any, language: Language) -> str:
     head = "글 | 코사인" if language == "ko" else "Text | Cosine"
     rows = [f"{each['text']} | {each['score']:.3f}" for each in result["results"]]
-    return _with_notes([f"`{result['picture']}`", "", head, "--- | ---:", *rows], result["notes"])
+    return noted([f"`{result['picture']}`", "", head, "--- | ---:", *rows], result["notes"])
 
 
 def _duplicates(result: Any, language: Language) -> str:
     if not result["groups"]:
-        return _with_notes([say("no_duplicates", language, index=result["index"])], result["notes"])
+        return noted([say("no_duplicates", language, index=result["index"])], result["notes"])
     lines = [say("duplicates_found", language, **result), ""]
     for group in result["groups"][:_ROWS]:
         lines.append(
             f"- {group['similarity']:.3f}: " + " = ".join(f"`{f}`" for f in group["files"])
         )
-    return _with_notes(lines, result["notes"])
+    return noted(lines, result["notes"])
 
 
 def _listed(result: Any, language: Language) -> str:
@@ -90,7 +89,7 @@ def _listed(result: Any, language: Language) -> str:
     lines += [f"- `{path}`" for path in result["pictures"][:_ROWS]]
     lines += ["- …"] if result["total"] > _ROWS else []
     unusable = [f"`{each['picture']}`: {each['reason']}" for each in result["unusable"][:_ROWS]]
-    return _with_notes(lines, unusable)
+    return noted(lines, unusable)
 
 
 def _indexes(result: Any, language: Language) -> str:
@@ -108,10 +107,6 @@ def _removed(result: Any, language: Language) -> str:
     return say("picture_index_removed", language, **result)
 
 
-def _with_notes(lines: list[str], notes: list[str]) -> str:
-    return "\n".join([*lines, *(f"\n> {note}" for note in notes)])
-
-
 def tuned(result: Any, language: Language) -> str:
     """A finished fine-tuning: accuracy before and after, on what was learnt and in general."""
     told = {"accuracy": ("정확도", "accuracy"), "loss": ("손실", "loss")}
@@ -122,12 +117,12 @@ def tuned(result: Any, language: Language) -> str:
             before, after = (result[when][judge].get(figure) for when in ("before", "after"))
             if before is not None and after is not None:
                 lines.append(f"- {judge}, {words[at]}: {before:.4g} → {after:.4g}")
-    return _with_notes(lines, result["notes"])
+    return noted(lines, result["notes"])
 
 
 def _tuning(result: Any, language: Language) -> str:
     started = say("vae_started", language, name=result["name"], job=result["job"])
-    return _with_notes([started], result["notes"])
+    return noted([started], result["notes"])
 
 
 RENDERERS: dict[str, Render] = {
