@@ -5,40 +5,17 @@ It draws noise, but by every control.
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mcp import ClientSession
-from mcp.shared.memory import create_connected_server_and_client_session
-from mcp.types import CallToolResult, TextContent
 from PIL import Image
 
 from mcp_servers.diffusion import server
-from mcp_servers.serving import build
+from tests.mcp_servers.calling import Client
 
-
-def connected() -> AbstractAsyncContextManager[ClientSession]:
-    built = build([server.ENGINE], name="diffusion", namespaced=False)
-    return create_connected_server_and_client_session(built._mcp_server)
-
-
-async def called(tool: str, **arguments: Any) -> CallToolResult:
-    async with connected() as session:
-        return await session.call_tool(tool, arguments)
-
-
-async def asked(tool: str, **arguments: Any) -> dict[str, Any]:
-    result = await called(tool, **arguments)
-    assert not result.isError, said(result)
-    assert result.structuredContent is not None
-    return result.structuredContent
-
-
-def said(result: CallToolResult) -> str:
-    assert isinstance(result.content[0], TextContent)
-    return result.content[0].text
+_client = Client(server.ENGINE)
+connected, called, asked = _client.connected, _client.called, _client.asked
 
 
 def pixels(path: str) -> np.ndarray[Any, Any]:

@@ -10,7 +10,8 @@ import pytest
 
 from mcp_servers.clip import server
 from mcp_servers.errors import EngineError
-from tests.mcp_servers.clip_parts import asked, called, connected, draw, said
+from tests.mcp_servers.calling import said
+from tests.mcp_servers.clip_parts import asked, called, connected, draw
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,8 @@ from mcp_servers.clip.store import Store
 from mcp_servers.drawings.scenes import Colour, Shape
 from mcp_servers.errors import EngineError
 from tests.conftest import eventually
-from tests.mcp_servers.clip_parts import asked, called, draw, said
+from tests.mcp_servers.calling import said
+from tests.mcp_servers.clip_parts import asked, called, draw
 
 _STARTING = 120  # seconds that a process may take to import torch on a busy machine
 KINDS: tuple[tuple[Colour, Shape], ...] = (

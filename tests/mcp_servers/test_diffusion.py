@@ -21,7 +21,8 @@ from mcp.types import (
 
 from mcp_servers import pictures
 from mcp_servers.diffusion import server, stamps
-from tests.mcp_servers.diffusion_parts import asked, called, connected, pixels, said
+from tests.mcp_servers.calling import said
+from tests.mcp_servers.diffusion_parts import asked, called, connected, pixels
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,8 @@ import pytest
 from mcp_servers import jobs, pictures
 from mcp_servers.diffusion import patience
 from tests.conftest import eventually
-from tests.mcp_servers.diffusion_parts import asked, called, pixels, said
+from tests.mcp_servers.calling import said
+from tests.mcp_servers.diffusion_parts import asked, called, pixels
 
 _STARTING = 120  # seconds that a process may take to import torch on a busy machine
 

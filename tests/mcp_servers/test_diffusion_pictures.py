@@ -14,7 +14,8 @@ from PIL.PngImagePlugin import PngInfo
 from mcp_servers.diffusion import model_names
 from mcp_servers.diffusion.model_names import Sizes
 from mcp_servers.errors import EngineError
-from tests.mcp_servers.diffusion_parts import asked, called, pixels, said
+from tests.mcp_servers.calling import said
+from tests.mcp_servers.diffusion_parts import asked, called, pixels
 
 
 @pytest.fixture(autouse=True)

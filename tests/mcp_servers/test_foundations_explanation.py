@@ -6,13 +6,10 @@ import base64
 import dataclasses
 import json
 import math
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp import ClientSession
-from mcp.shared.memory import create_connected_server_and_client_session
 from mcp.types import ImageContent, TextContent
 
 from mcp_servers.errors import EngineError
@@ -21,8 +18,8 @@ from mcp_servers.foundations.search import beam, greedy
 from mcp_servers.foundations.server import ENGINE
 from mcp_servers.foundations.stages import Stage
 from mcp_servers.foundations.transformer import Shape, Transformer
-from mcp_servers.serving import build
 from mcp_servers.torch_runtime import torch
+from tests.mcp_servers.calling import Client
 
 pytestmark = pytest.mark.usefixtures("dure_home")
 
@@ -155,9 +152,7 @@ def test_what_cannot_be_explained_is_refused(changed: dict[str, Any], words: str
         explained(**changed)
 
 
-def connected() -> AbstractAsyncContextManager[ClientSession]:
-    server = build([ENGINE], name="foundations", namespaced=False)
-    return create_connected_server_and_client_session(server._mcp_server)
+connected = Client(ENGINE).connected
 
 
 @pytest.mark.parametrize(("language", "title"), [("ko", "소프트맥스"), ("en", "Softmax")])

@@ -6,34 +6,18 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp import ClientSession
-from mcp.shared.memory import create_connected_server_and_client_session
-from mcp.types import CallToolResult, TextContent
 
 from mcp_servers import jobs
 from mcp_servers.foundations import server
-from mcp_servers.serving import build
 from tests.conftest import eventually
+from tests.mcp_servers.calling import Client, said
 
-
-def connected() -> AbstractAsyncContextManager[ClientSession]:
-    built = build([server.ENGINE], name="foundations", namespaced=False)
-    return create_connected_server_and_client_session(built._mcp_server)
-
-
-async def called(tool: str, **arguments: Any) -> CallToolResult:
-    async with connected() as session:
-        return await session.call_tool(tool, arguments)
-
-
-def said(result: CallToolResult) -> str:
-    assert isinstance(result.content[0], TextContent)
-    return result.content[0].text
+_client = Client(server.ENGINE)
+connected, called = _client.connected, _client.called
 
 
 @pytest.fixture(autouse=True)

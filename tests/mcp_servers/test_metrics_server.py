@@ -9,28 +9,24 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
-from mcp.shared.memory import create_connected_server_and_client_session
 from mcp.types import ImageContent, TextContent
 
 from mcp_servers import pictures
 from mcp_servers.errors import EngineError
 from mcp_servers.metrics import picture
 from mcp_servers.metrics.server import ENGINE
-from mcp_servers.serving import build
+from tests.mcp_servers.calling import Client
 
 ROOT = Path(__file__).parents[2]
 
 
-def connected() -> AbstractAsyncContextManager[ClientSession]:
-    server = build([ENGINE], name="metrics", namespaced=False)
-    return create_connected_server_and_client_session(server._mcp_server)
+connected = Client(ENGINE).connected
 
 
 @pytest.fixture(autouse=True)

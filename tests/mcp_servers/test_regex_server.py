@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,11 @@ import psutil
 import pytest
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
-from mcp.shared.memory import create_connected_server_and_client_session
 from mcp.types import TextContent
 
 from mcp_servers.regex import worker
 from mcp_servers.regex.server import ENGINE
-from mcp_servers.serving import build
+from tests.mcp_servers.calling import Client
 
 ROOT = Path(__file__).parents[2]
 SERVER = [sys.executable, "-m", "mcp_servers.regex.server"]
@@ -38,9 +37,7 @@ NAMES = [
 ]
 
 
-def connected() -> AbstractAsyncContextManager[ClientSession]:
-    server = build([ENGINE], name="regex", namespaced=False)
-    return create_connected_server_and_client_session(server._mcp_server)
+connected = Client(ENGINE).connected
 
 
 @asynccontextmanager

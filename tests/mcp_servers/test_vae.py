@@ -12,7 +12,8 @@ from mcp_servers import jobs
 from mcp_servers.diffusion import vae_server
 from mcp_servers.diffusion.vae_settings import VaeSettings
 from mcp_servers.errors import EngineError
-from tests.mcp_servers.diffusion_parts import called, said
+from tests.mcp_servers.calling import said
+from tests.mcp_servers.diffusion_parts import called
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw
 
 from mcp_servers import jobs
 from tests.conftest import eventually
-from tests.mcp_servers.diffusion_parts import asked, called, pixels, said
+from tests.mcp_servers.calling import said
+from tests.mcp_servers.diffusion_parts import asked, called, pixels
 
 SMALL = {"side": 32, "grey": True, "latent_dim": 4, "steps": 200, "batch_size": 16}
 
