@@ -497,6 +497,22 @@ def test_a_model_whose_process_was_killed_is_loaded_anew(small_weights: Path) ->
     second.chat(request, lambda chunk: False)
 
 
+def test_threads_that_wait_leave_the_cores_to_others_unless_the_user_says_otherwise(
+    small_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def policy() -> str:
+        loaded = llama.Llama(small_weights, context=512, threads=1)
+        process = psutil.Process(loaded.pid)
+        said = process.environ()["OMP_WAIT_POLICY"]
+        process.kill()
+        return said
+
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert policy() == "passive"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    assert policy() == "active"
+
+
 def test_a_repeated_system_prompt_is_read_once(small_model: EmbeddedChatModel) -> None:
     rules = SystemMessage(" ".join(f"Law {i}: be kind." for i in range(60)))
     processed: list[int] = []  # prompt tokens that each call had to read
