@@ -92,16 +92,27 @@ class Scene:
         return len(self.things) > 1 and self.relation is None
 
 
-def random_scene(rng: random.Random, held_out: bool | None = False) -> Scene:
+@dataclass(frozen=True)
+class Kinds:
+    """The shapes and colours that things may have."""
+
+    shapes: tuple[Shape, ...] = SHAPES
+    colours: tuple[Colour, ...] = tuple(COLOURS)
+
+
+_ALL = Kinds()
+
+
+def random_scene(rng: random.Random, held_out: bool | None = False, kinds: Kinds = _ALL) -> Scene:
     """A scene drawn at random: one thing, 2 to 4 of a kind, or two with a relation (3:2:4).
 
     Combinations that `is_held_out` names never come with `held_out=False`, always with True;
     None takes both.
     """
-    kinds: tuple[Callable[[random.Random], Scene | None], ...] = (_one, _many, _two)
-    kind = rng.choices(kinds, (3, 2, 4))[0]  # once: two with a relation fail more often than one
+    makers: tuple[Callable[[random.Random, Kinds], Scene | None], ...] = (_one, _many, _two)
+    make = rng.choices(makers, (3, 2, 4))[0]  # once: two with a relation fail more often than one
     while True:
-        scene = kind(rng)
+        scene = make(rng, kinds)
         if scene and (held_out is None or is_held_out(scene) == held_out):
             return scene
 
@@ -123,14 +134,14 @@ def is_held_out(scene: Scene) -> bool:
     return first < 256 * HELD_OUT_SHARE
 
 
-def _one(rng: random.Random) -> Scene:
+def _one(rng: random.Random, kinds: Kinds) -> Scene:
     place = rng.choice([None, *PLACES]) if rng.random() < 0.8 else None
-    thing = _thing(rng, *PLACES[place]) if place else _thing(rng)
+    thing = _thing(rng, kinds, *PLACES[place]) if place else _thing(rng, kinds)
     return Scene((thing,), _background(rng), place)
 
 
-def _many(rng: random.Random) -> Scene | None:
-    shape, colour = rng.choice(SHAPES), rng.choice([*COLOURS])
+def _many(rng: random.Random, kinds: Kinds) -> Scene | None:
+    shape, colour = rng.choice(kinds.shapes), rng.choice(kinds.colours)
     radius = rng.uniform(*RADII["small"])
     things: list[Thing] = []
     for _ in range(rng.randint(2, 4)):
@@ -145,9 +156,9 @@ def _many(rng: random.Random) -> Scene | None:
     return Scene(tuple(things), _background(rng))
 
 
-def _two(rng: random.Random) -> Scene | None:
+def _two(rng: random.Random, kinds: Kinds) -> Scene | None:
     relation = rng.choice(RELATIONS)
-    first, second = (_thing(rng) for _ in range(2))
+    first, second = (_thing(rng, kinds) for _ in range(2))
     if (first.shape, first.colour) == (second.shape, second.colour) or not _free(first, second):
         return None
     if relation != "and" and relation != _relation_of(first, second):
@@ -165,11 +176,13 @@ def _relation_of(first: Thing, second: Thing) -> Relation | None:
     return None
 
 
-def _thing(rng: random.Random, column: int | None = None, row: int | None = None) -> Thing:
+def _thing(
+    rng: random.Random, kinds: Kinds, column: int | None = None, row: int | None = None
+) -> Thing:
     size = _size(rng)
     radius = _radius(rng, size)
     x, y = _centre(rng, column, radius), _centre(rng, row, radius)
-    return Thing(rng.choice(SHAPES), rng.choice([*COLOURS]), size, x, y, radius)
+    return Thing(rng.choice(kinds.shapes), rng.choice(kinds.colours), size, x, y, radius)
 
 
 def _free(thing: Thing, other: Thing) -> bool:

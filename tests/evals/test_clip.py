@@ -6,9 +6,10 @@ import random
 
 import pytest
 
-from evals.caption_truth import describes, true_of, unambiguous
+from evals.caption_truth import true_of, unambiguous
 from evals.clip import labels, single_things
 from mcp_servers.drawings.scenes import Scene, Thing, is_held_out, random_scene
+from mcp_servers.drawings.truth import describes
 
 CIRCLE = Thing("circle", "red", None, 0.2, 0.5, 0.12)
 BIG = Thing("circle", "red", "big", 0.7, 0.5, 0.22)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from evals.picture_rules import judge, look
-from mcp_servers.drawings import weights
+from mcp_servers.drawings import clip_learning, weights
 from mcp_servers.drawings.captions import caption
 from mcp_servers.drawings.painting import SIDE, paint
 from mcp_servers.drawings.scenes import (
@@ -46,6 +46,20 @@ def test_training_never_sees_a_combination_that_is_held_out() -> None:
     assert not any(is_held_out(scene) for scene in scenes(500, False))
     assert all(is_held_out(scene) for scene in scenes(200, True))
     assert 0.05 < np.mean([is_held_out(scene) for scene in scenes(2000, None)]) < 0.15
+
+
+def test_in_a_batch_of_few_kinds_what_is_true_of_two_drawings_counts_for_neither() -> None:
+    alike = clip_learning._alike(64, random.Random(4))
+    assert len({t.shape for s in alike for t in s.things}) == 3
+    assert len({t.colour for s in alike for t in s.things}) == 3
+    circle = Thing("circle", "red", None, 0.2, 0.5, 0.12)
+    big = Thing("circle", "red", "big", 0.7, 0.5, 0.22)
+    shown = [Scene((circle,)), Scene((big,)), Scene((circle, big))]
+    assert clip_learning._also_true(shown).tolist() == [
+        [False, True, False],  # a big red circle is a red circle too; of two, more can be said
+        [False, False, False],
+        [False, False, False],
+    ]
 
 
 def test_things_lie_inside_the_picture_and_apart() -> None:
