@@ -10,6 +10,7 @@ has moved. A server has no such trouble, and the same code serves it.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import logging
 import shutil
 import threading
@@ -82,7 +83,7 @@ class ChromaVectors:
 
     def prepare(self) -> None:
         """Load Chroma, which takes half a second."""
-        import chromadb  # noqa: F401
+        _chromadb()
 
     def refresh(self) -> None:
         """Bring Chroma to what the store holds. The caller holds the writer lock."""
@@ -140,7 +141,7 @@ class ChromaVectors:
         )
 
     def _embedded(self) -> Any:
-        import chromadb
+        chromadb = _chromadb()
         from chromadb.api.shared_system_client import SharedSystemClient
         from chromadb.config import Settings
 
@@ -153,7 +154,7 @@ class ChromaVectors:
             raise
 
     def _remote(self, url: str) -> Any:
-        import chromadb
+        chromadb = _chromadb()
         from chromadb.config import Settings
 
         where = urlsplit(url)
@@ -183,3 +184,14 @@ class ChromaVectors:
             if self._client is not None:
                 self._client.close()
             self._client = self._collection = None
+
+
+def _chromadb() -> Any:
+    """The package, and numpy whole before it.
+
+    It begins with `numpy.typing`. Where another thread is importing numpy just then, as the one
+    that loads the embedder does, Python hands one of them a module that is half there.
+    """
+    import numpy  # noqa: F401
+
+    return importlib.import_module("chromadb")

@@ -17,7 +17,7 @@ from mcp_servers.retrieval import embedding
 from mcp_servers.retrieval.files import Document, Page
 from mcp_servers.retrieval.store import Store, text_hash
 from mcp_servers.retrieval.vectors import FAISS_KINDS, VectorIndex, checked, vectors_of
-from tests.conftest import eventually
+from tests.conftest import environment, eventually
 
 SIZE = 400
 
@@ -139,3 +139,38 @@ def test_a_server_that_is_not_there_says_how_to_start_it(
     put(store, "first", unit_vectors(3))
     with pytest.raises(EngineError, match="chroma run --port 9"):
         vectors_of(store).nearest(unit_vectors(1)[0], 1, None)
+
+
+def test_chroma_never_meets_a_numpy_that_is_half_imported(tmp_path: Path) -> None:
+    """Which threads of one process can bring about: it begins with `numpy.typing`."""
+    script = """
+import builtins, sys
+
+imported, asked = builtins.__import__, []
+
+def spy(name, *how):
+    if name.partition(".")[0] == "numpy":
+        asked.append(name)
+    return imported(name, *how)
+
+from mcp_servers.retrieval.store import Store
+from mcp_servers.retrieval.vectors import vectors_of
+
+store = Store("default")
+store.create("some embedder")
+store.set_meta("vectors", "chroma")
+index = vectors_of(store)
+assert "numpy" not in sys.modules
+builtins.__import__ = spy
+index.prepare()
+assert "chromadb" in sys.modules
+print(asked[0])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "numpy", done.stderr
