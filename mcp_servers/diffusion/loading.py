@@ -104,6 +104,9 @@ def _read(folder: Path, precision: torch.dtype) -> Any:
     from diffusers.utils import logging
     from transformers.utils import logging as parts_logging
 
+    # The embedded pipeline names it, and diffusers takes what is imported alone.
+    from mcp_servers.drawings import placed_unet  # noqa: F401
+
     for each in (logging, parts_logging):
         each.disable_progress_bar()
         each.set_verbosity_error()

@@ -158,6 +158,8 @@ def test_the_recipe_writes_folders_that_the_libraries_load(tmp_path: Path) -> No
     from diffusers import StableDiffusionPipeline
     from transformers import CLIPModel, CLIPTokenizer
 
+    from mcp_servers.drawings import placed_unet  # noqa: F401  or diffusers refuses it
+
     tokenizer = CLIPTokenizer.from_pretrained(tmp_path / "clip")
     ids = tokenizer(["빨간 원 세 개", "a dog's house"], padding=True, return_tensors="pt")
     assert ids.input_ids.shape[1] > 6  # unknown words come in pieces
@@ -170,3 +172,46 @@ def test_the_recipe_writes_folders_that_the_libraries_load(tmp_path: Path) -> No
     assert drawn.size == (SIDE, SIDE)
     index = json.loads((tmp_path / "diffusion" / "model_index.json").read_text())
     assert index["_class_name"] == "StableDiffusionPipeline"
+
+
+@pytest.mark.slow  # torch, diffusers
+def test_the_u_net_tells_places_apart_in_any_size_and_is_read_as_it_was_written(
+    tmp_path: Path,
+) -> None:
+    from mcp_servers.torch_runtime import torch  # isort: skip
+    from mcp_servers.drawings.diffusion_learning import new_unet
+    from mcp_servers.drawings.placed_unet import PlacedUNet
+
+    unet = new_unet().eval()
+    unet.save_pretrained(tmp_path)
+    again = PlacedUNet.from_pretrained(tmp_path).eval()
+    text = torch.zeros(1, 32, 128)
+    with torch.inference_mode():
+        for height, width in ((16, 16), (16, 24)):
+            everywhere_the_same = torch.ones(1, 4, height, width)
+            first = unet.conv_in(everywhere_the_same)[0, :, 2:-2, 2:-2].flatten(1).T
+            assert len(first.round(decimals=3).unique(dim=0)) == len(first)
+            out = unet(everywhere_the_same, 10, text).sample
+            assert out.shape == everywhere_the_same.shape
+            torch.testing.assert_close(again(everywhere_the_same, 10, text).sample, out)
+
+
+@pytest.mark.slow  # torch
+def test_what_a_caption_says_is_read_off_the_last_positions_of_its_text() -> None:
+    from mcp_servers.torch_runtime import torch  # isort: skip
+    from mcp_servers.drawings.caption_facts import Facts, facts_of
+
+    star = Thing("star", "blue", "big", 0.5, 0.2, 0.2)
+    heart = Thing("heart", "red", None, 0.5, 0.8, 0.1)
+    one, many = Scene((star,), "black", "top"), Scene((heart,) * 3)
+    two = Scene((star, heart), relation="above")
+    assert facts_of(one) == [1, 3, 0, 0, 4, 6, 2, 0, 0, 0]
+    assert facts_of(many) == [0, 0, 0, 2, 5, 1, 0, 0, 0, 0]
+    assert facts_of(two) == [0, 0, 3, 1, 4, 6, 2, 5, 1, 0]
+    torch.manual_seed(0)
+    facts = Facts(16)
+    said = torch.zeros(3, 12, 16).requires_grad_()
+    facts.loss(said, [one, many, two]).backward()
+    assert said.grad is not None
+    assert said.grad[:, :2].abs().max() == 0  # words stand there
+    assert (said.grad[:, 2:].abs().amax(dim=(0, 2)) > 0).all()
