@@ -231,7 +231,13 @@ def _learnt(result: Any, state: Any, language: Language) -> str:
             lines.append(f"- {ko if korean else en}: `{path}`")
     lines += _noted(result.get("notes", []))
     base = runs_here(str(state["base"]), dure_home()) if result.get("gguf") else None
-    key = "use_adapter" if base else "use_elsewhere"
+    if base:
+        key = "use_adapter"
+    elif result.get("model"):
+        key = "use_model"
+    else:
+        learnt_tokens = state["method"] in ("prefix", "prompt")
+        key = "use_learnt_tokens" if learnt_tokens else "use_elsewhere"
     told = say(key, language, name=state["name"], base=base)
     return "\n".join([*lines, "", told])
 

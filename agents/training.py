@@ -103,7 +103,8 @@ class Operator:
                     await asyncio.sleep(_POLL)
                     state = await self.call("status", run=state["run"])
         except asyncio.CancelledError:
-            click.echo(say("train_goes_on", language, run=state["run"]), err=True)
+            named = state["name"] if state["kind"] == "train" else state["run"]
+            click.echo(say("train_goes_on", language, run=named), err=True)
             raise
         return state
 
@@ -163,7 +164,8 @@ def print_result(tool: str, result: Any, as_json: bool) -> None:
     else:
         print_markdown(AGENT.renderers[tool](result, system_language()))
     if isinstance(result, dict) and result.get("error"):
-        raise DureError(str(result["error"]))
+        name = result.get("name") or result["run"]
+        raise DureError(f"{name} failed. What it wrote: dure train logs {result['run']}")
 
 
 def print_markdown(text: str, *, err: bool = False) -> None:

@@ -32,7 +32,7 @@ def _settings(command: _Command) -> _Command:
             "words",
             multiple=True,
             metavar="KEY=VALUE",
-            help="Any other setting: dure tools training lists them.",
+            help="Any other setting: dure tools training.train lists them.",
         ),
     ]
     for option in reversed(options):
@@ -230,7 +230,7 @@ def samples_command(run: str | None, n: int, as_json: bool) -> None:
 
 @command.command("merge")
 @_run
-@click.option("--name", help="Name of the model; default the run's.")
+@click.option("--name", help="Name of the model; default the run's and -merged.")
 @_wait
 @_json
 def merge_command(run: str | None, name: str | None, no_wait: bool, as_json: bool) -> None:
@@ -240,7 +240,11 @@ def merge_command(run: str | None, name: str | None, no_wait: bool, as_json: boo
 
 @command.command("export")
 @_run
-@click.option("--kind", type=click.Choice(["f32", "f16", "bf16", "q8_0"]), help="Its numbers.")
+@click.option(
+    "--kind",
+    type=click.Choice(["f32", "f16", "bf16", "q8_0"]),
+    help="How a whole model's numbers are stored.",
+)
 @_wait
 @_json
 def export_command(run: str | None, kind: str | None, no_wait: bool, as_json: bool) -> None:
@@ -254,7 +258,7 @@ def export_command(run: str | None, kind: str | None, no_wait: bool, as_json: bo
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @_json
 def delete_command(run: str, keep_result: bool, yes: bool, as_json: bool) -> None:
-    """Remove a run's folder and the adapter or model that it made."""
+    """Remove a run's folder and the adapter or model that it made; or a merged model."""
     _confirmed(yes, f"Delete {run} for good?", f"{run} was not deleted.")
     _show("delete_run", as_json, run=run, keep_result=keep_result)
 

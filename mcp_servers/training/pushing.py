@@ -91,8 +91,10 @@ def push(worker: jobs.Worker) -> dict[str, Any]:
         raise EngineError(
             f"The hub refused: {error} Check the name and the token (hf auth login)."
         ) from None
-    except OSError as error:
-        raise EngineError(f"The hub cannot be reached: {error}. Try again later.") from None
+    except Exception as error:  # whatever the network makes its client raise
+        raise EngineError(
+            f"The hub cannot be reached ({error}). Check the network and push again."
+        ) from None
     finally:
         shutil.rmtree(copy, ignore_errors=True)
     return {"repo": repo, "url": str(commit)}

@@ -15,6 +15,7 @@ from mcp_servers.home import dure_home
 from mcp_servers.training.results import Deleted, Logs, RunState
 
 KINDS = ("train", "evaluate", "merge", "export", "push")
+MAKING = ("train", "merge")  # what leaves an adapter or a model
 _NAME = re.compile(r"[^\W_][\w-]{0,63}")
 _RESERVED = ("off", "끄기", "embedded")  # words of /adapter and /model
 _TAIL = 64 << 10  # bytes of metrics in which the latest loss surely is
@@ -55,7 +56,7 @@ def find(run: str | None, kinds: Sequence[str] = ("train",)) -> Path:
         if folder.name == run:
             return folder
     for folder in found:
-        if spec(folder).get("name") == run and folder.name.startswith("train-"):
+        if made_name(folder) == run:
             return folder
     known = ", ".join(dict.fromkeys(str(spec(folder).get("name")) for folder in found[:5]))
     raise EngineError(f"There is no run {run!r}. The latest: {known}.")
@@ -68,6 +69,13 @@ def spec(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return held
+
+
+def made_name(folder: Path) -> str | None:
+    """What the adapter or model of a job is called; None of a job that makes none."""
+    asked = spec(folder)
+    kind = folder.name.partition("-")[0]
+    return {"train": asked.get("name"), "merge": asked.get("merged")}.get(kind)
 
 
 def taken_names() -> set[str]:
@@ -130,7 +138,8 @@ def state(folder: Path) -> RunState:
         "learning_rate": latest.get("learning_rate"),
         "tokens_per_second": latest.get("tokens_per_second"),
         "seconds": round(jobs.seconds(job), 1),
-        "seconds_left": round(left * each, 1) if running and each is not None else None,
+        # Of a run that loads, nothing is known yet.
+        "seconds_left": round(left * each, 1) if running and each and job["total"] else None,
         "result": job["result"],
         "error": job["error"],
         "folder": str(folder),
@@ -182,9 +191,9 @@ def logs(run: str | None, lines: int) -> Logs:
 
 
 def published(folder: Path) -> Path | None:
-    """The adapter or model that a run published, if it is still there."""
+    """The adapter or model that a run published or a merging made, if it is still there."""
     home = dure_home()
-    name = spec(folder).get("name")
+    name = made_name(folder)
     for path in (home / "adapters" / f"{name}", home / "models" / f"{name}"):
         try:
             told = json.loads((path / "run.json").read_text(encoding="utf-8"))
@@ -198,15 +207,15 @@ def published(folder: Path) -> Path | None:
 def delete(run: str, keep_result: bool) -> Deleted:
     """Remove a run's folder, its evaluations, and what it published unless that is to be kept.
 
-    A model that was merged from it stays: it has a name of its own. Raises `EngineError` while
-    anything of it runs.
+    A model that was merged from it stays: it has a name of its own, by which it is deleted.
+    Raises `EngineError` while anything of it runs.
     """
-    folder = find(run)
+    folder = find(run, MAKING)
     with_it = [other for other in folders(KINDS[1:]) if spec(other).get("run") == folder.name]
     for one in (folder, *with_it):
         if jobs.state(one.name)["status"] == "running":
             raise EngineError(f"{one.name} is running. Cancel it first.")
-    name = spec(folder).get("name", "")
+    name = made_name(folder) or ""
     gone = [folder, *with_it]
     result = published(folder)
     if result is not None and not keep_result:

@@ -179,7 +179,9 @@ def samples(
 @tool("Merge an adapter", read_only=False)
 def merge(
     run: Run = None,
-    name: Annotated[str | None, Field(description="Name of the model; default the run's")] = None,
+    name: Annotated[
+        str | None, Field(description="Name of the model; default the run's and -merged")
+    ] = None,
 ) -> RunState:
     """Write base and adapter as one model that needs neither.
 
@@ -210,7 +212,10 @@ def delete_run(
         bool, Field(description="Keep the adapter or model that it published")
     ] = False,
 ) -> Deleted:
-    """Remove a run's folder and, unless it is to be kept, the adapter or model it made."""
+    """Remove a run's folder and, unless it is to be kept, the adapter or model it made.
+
+    By the name of a merged model that model alone, with the job that made it.
+    """
     return states.delete(run, keep_result)
 
 

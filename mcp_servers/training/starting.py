@@ -52,10 +52,11 @@ def follow_up(
     kind: Literal["evaluate", "merge", "export", "push"], run: str | None, asked: dict[str, Any]
 ) -> RunState:
     """Start a job that works on a finished run. Raises `EngineError`."""
-    folder = finished(run)
+    folder = finished(run, runs.MAKING if kind == "export" else ("train",))
     told = runs.spec(folder)
     spec = {
-        **{key: told.get(key) for key in ("name", "base", "method", "data")},
+        **{key: told.get(key) for key in ("base", "method", "data")},
+        "name": runs.made_name(folder),
         "run": folder.name,
         **asked,
     }
@@ -72,9 +73,9 @@ def merge(run: str | None, name: str | None) -> RunState:
     return follow_up("merge", folder.name, {"merged": merged})
 
 
-def finished(run: str | None) -> Path:
+def finished(run: str | None, kinds: Sequence[str] = ("train",)) -> Path:
     """The folder of a run that is done and whose result is still there."""
-    folder = runs.find(run)
+    folder = runs.find(run, kinds if run else ("train",))
     state = jobs.state(folder.name)
     if state["status"] != "done":
         raise EngineError(

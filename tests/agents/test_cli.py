@@ -152,6 +152,18 @@ def test_tools_lists_every_servers_tools_with_their_arguments(dure: Dure) -> Non
     assert dure("tools", "dance").returncode == 2
 
 
+def test_one_tool_is_described_with_choices_and_defaults(dure: Dure) -> None:
+    told = dure("tools", "training.train").stdout.splitlines()
+    assert told[0].startswith("training.train data=…")
+    lines = {line.split()[0].split("=")[0]: line for line in told[2:]}
+    assert lines["rank"] == "    rank  r of LoRA; default 16"
+    assert lines["base"].startswith('    base="embedded:tiny"  ')
+    assert "(lora, full, prefix, prompt, bitfit, dpo)" in lines["method"]
+    assert lines["data"].startswith("    data=…  Files, folders")
+    unknown = dure("tools", "training.trian")
+    assert unknown.returncode == 2 and "has no tool 'trian'" in unknown.stderr
+
+
 def test_a_reader_that_goes_away_ends_the_command_without_noise(dure: Dure) -> None:
     done = subprocess.run(
         f'"{DURE}" tools --json | head -c 1',

@@ -97,6 +97,20 @@ def test_what_a_run_took_leaves_its_pauses_out() -> None:
     assert "It took 1 min 1 s." in SHOW["status"](paused, "en")
 
 
+@pytest.mark.parametrize(
+    ("method", "kind", "said"),
+    [
+        ("full", "model", "dure chat --model gguf:faq"),
+        ("prefix", "adapter", "cannot be merged"),
+        ("lora", "adapter", "merge faq"),
+    ],
+)
+def test_what_cannot_be_merged_is_not_told_to_be(method: str, kind: str, said: str) -> None:
+    done = {**STATE, "name": "faq", "method": method, "status": "done"}
+    shown = SHOW["status"]({**done, "result": {kind: "/made/faq"}}, "en")
+    assert said in shown and ("merge faq" in shown) == (method == "lora")
+
+
 @pytest.mark.parametrize("status", ["failed", "cancelled", "paused"])
 def test_a_run_that_stopped_says_how_to_go_on(status: str) -> None:
     stopped = {**STATE, "status": status, "error": "The disk is full."}

@@ -157,6 +157,15 @@ async def test_runs_are_compared_by_what_differs(allowed: Path) -> None:
     assert "at least two" in await error_of("compare", runs=["rows"])
 
 
+async def test_a_run_that_loads_does_not_say_when_it_ends(allowed: Path) -> None:
+    run = a_run(allowed)
+    state = json.loads((run / "state.json").read_text())
+    for total, left in ((0, None), (5, 3.0)):
+        told = {**state, "status": "running", "total": total, "done": min(total, 2)}
+        (run / "state.json").write_text(json.dumps(told))
+        assert runs.state(run)["seconds_left"] == left
+
+
 async def test_logs_are_the_last_lines(allowed: Path) -> None:
     run = a_run(allowed)
     (run / "log.txt").write_text("one\ntwo\nthree\n")
@@ -264,6 +273,19 @@ async def test_a_run_is_judged_sampled_and_merged(
         assert torch.allclose(whole(ids).logits, adapted(ids).logits, atol=1e-4)
     assert json.loads((merged / "passport.json").read_text())["base"] == str(base)
     assert "is taken" in await error_of("merge", name="whole")
+
+    exporting = (await call("export", run="whole")).structuredContent
+    assert exporting["name"] == "whole"
+    ended: Any = eventually(
+        lambda: (
+            seen if (seen := runs.state(Path(exporting["folder"])))["status"] != "running" else None
+        ),
+        90,
+    )
+    assert "GGUF" in ended["error"], ended  # a base of one's own has none to take tokens from
+    gone = (await call("delete_run", run="whole")).structuredContent
+    assert gone["name"] == "whole" and str(merged) in gone["folders"] and not merged.exists()
+    assert runs.published(runs.find("rows")) is not None
 
 
 @pytest.mark.timed

@@ -23,7 +23,7 @@ CHATML = (
 
 def make_base(folder: Path, kind: str = "llama") -> Path:
     """Write a two-layer model with its tokenizer into a folder."""
-    import torch
+    from mcp_servers.torch_runtime import torch  # isort: skip
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import (
         LlamaConfig,
