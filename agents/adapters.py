@@ -67,8 +67,9 @@ def find(name: str, home: Path) -> Adapter:
         raise UsageError(
             f"There is no adapter {name!r}, and none was trained yet. Train one first: dure train."
         )
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known[:5]
-    raise UsageError(f"There is no adapter {name!r}. Did you mean: {', '.join(near)}?")
+    if near := difflib.get_close_matches(name, known, n=3, cutoff=0.4):
+        raise UsageError(f"There is no adapter {name!r}. Did you mean: {', '.join(near)}?")
+    raise UsageError(f"There is no adapter {name!r}. The latest: {', '.join(known[:5])}.")
 
 
 def check(adapter: Adapter, chosen: ChosenModel) -> None:

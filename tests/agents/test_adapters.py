@@ -64,6 +64,8 @@ class TestFinding:
             publish(tmp_path, name)
         with pytest.raises(UsageError, match=r"no adapter 'faqen'. Did you mean: faq-en, faq-ko\?"):
             adapters.find("faqen", tmp_path)
+        with pytest.raises(UsageError, match=r"no adapter '없는것'. The latest: "):
+            adapters.find("없는것", tmp_path)
         for outside in ("../adapters/poems", "", ".", ".."):
             with pytest.raises(UsageError):
                 adapters.find(outside, tmp_path)
