@@ -101,6 +101,7 @@ async def test_training_spoken_of_is_that_of_the_agent_before(agent: str, reques
 @pytest.mark.parametrize(
     ("request_", "before", "agent"),
     [
+        ("I want the model to learn from faq.jsonl", None, "finetune"),
         ("how far is the training?", None, "finetune"),
         ("how far is the training?", "chat", "finetune"),
         ("cancel the fine-tuning", "foundations", "finetune"),
