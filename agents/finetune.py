@@ -229,7 +229,7 @@ def _learnt(result: Any, state: Any, language: Language) -> str:
     for key, ko, en in (("adapter", "어댑터", "adapter"), ("model", "모델", "model")):
         if path := result.get(key):
             lines.append(f"- {ko if korean else en}: `{path}`")
-    lines += _noted(result.get("notes", []))
+    lines += _noted([translated(each, language) for each in result.get("notes", [])])
     base = runs_here(str(state["base"]), dure_home()) if result.get("gguf") else None
     if base:
         key = "use_adapter"

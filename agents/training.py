@@ -52,8 +52,10 @@ class Operator:
         takes = (await self.schema(tool))["properties"]
         return await self.call(tool, **{k: v for k, v in settings.items() if k in takes})
 
-    async def agreed(self, settings: dict[str, Any]) -> dict[str, Any]:
+    async def agreed(self, settings: dict[str, Any], yes: bool) -> dict[str, Any]:
         """The settings to which the user says yes, after a look at the data and an estimate.
+
+        Who said `yes` before is not asked, but sees what is wrong and is refused what cannot be.
 
         Raises `ApprovalNeeded` where nobody is there to ask, and where the answer is no.
         """
@@ -63,6 +65,8 @@ class Operator:
         looked, estimated = await self._looked(settings)
         while True:
             print_markdown(preview(looked, estimated, settings, language), err=True)
+            if yes:
+                return settings
             if not sys.stdin.isatty():
                 raise ApprovalNeeded("Training needs your yes. Repeat with --yes to start it.")
             said = click.prompt(say("agree_to_training", language), err=True).strip()
@@ -133,10 +137,7 @@ async def start(
     """Start a run after the user's yes; its state, the last one with `watch`."""
     async with opened() as operator:
         settings = {"data": list(data), **given, **await _set(operator, words)}
-        if yes:
-            await operator.asked("inspect_dataset", settings)  # refuses data that is not there
-        else:
-            settings = await operator.agreed(settings)
+        settings = await operator.agreed(settings, yes)
         state = await operator.call("train", **settings)
         key = "train_started" if watch else "train_started_alone"
         click.echo(say(key, system_language(), **state), err=True)

@@ -22,12 +22,20 @@ from mcp_servers.decoding import Unreadable
 from mcp_servers.errors import EngineError
 from mcp_servers.roots import allowed_path
 from mcp_servers.training.records import SUFFIXES, Broken, records
-from mcp_servers.training.rows import Problem, Row, Rows, Shape, asked, identity
+from mcp_servers.training.rows import Problem, Row, Rows, Shape, asked, identity, place
 from mcp_servers.training.shapes import KNOWN, Misshapen, row_of
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 _TEXTS = (".txt", ".md")
 MAX_WEIGHT = 100.0
+_QUICK = 16 << 20  # bytes
+_LANGUAGE = "Questions with answers, and texts, need task_type=CAUSAL_LM and a method such as lora."
+_REMEDIES: dict[Shape, str] = {
+    "conversation": _LANGUAGE,
+    "text": _LANGUAGE,
+    "preference": "Rows with chosen and rejected need method=dpo (--method dpo).",
+    "label": "Rows with a label need task_type=SEQ_CLS (--set task_type=SEQ_CLS).",
+}
 
 
 def allowed(data: Sequence[str], context: Context[Any, Any, Any] | None) -> list[str]:
@@ -109,12 +117,21 @@ def of_shape(rows: Rows, *shapes: Shape) -> Rows:
         if row.shape not in shapes
     ]
     if not fitting:
+        found = sorted({row.shape for row in rows.rows})
+        remedies = dict.fromkeys(_REMEDIES[shape] for shape in found)
         raise EngineError(
             f"None of the {len(rows.rows)} rows is of shape {' or '.join(shapes)} (they are of "
-            f"{', '.join(sorted({row.shape for row in rows.rows}))}). Choose another method, or "
-            "other data."
+            f"{', '.join(found)}). {' '.join(remedies)} Else name other data."
         )
     return Rows(fitting, rows.problems + others, rows.sources, rows.sha256)
+
+
+def is_quick(names: Sequence[str]) -> bool:
+    """Whether these are files here that are read in a moment. Raises `EngineError` as `load`."""
+    if any(_is_hub_name(name) for name in names):
+        return False
+    files = [file for name in names for file in _files(Path(name).expanduser().resolve())]
+    return sum(file.stat().st_size for file in files) <= _QUICK
 
 
 def split(rows: Rows, share: float = 0.1, seed: int = 65) -> tuple[list[Row], list[Row]]:
@@ -197,9 +214,14 @@ def _of_files(files: Sequence[Path]) -> Iterator[Row | Problem]:
             for line, record in records(file):
                 count += 1
                 yield _row_or_problem(record, name, line)
-        except (Unreadable, OSError, UnicodeError) as error:
+        except (Broken, Unreadable, OSError, UnicodeError) as error:
             reason = f"cannot be read ({error.strerror})" if isinstance(error, OSError) else error
-            yield {"file": name, "line": 0, "reason": str(reason)}
+            line = error.line if isinstance(error, Broken) else 0
+            if not line and not count:
+                yield {"file": name, "line": 0, "reason": str(reason)}
+                continue
+            reason = f"{reason}: nothing after it can be read, only {count} rows before it were"
+            yield {"file": name, "line": line, "reason": reason, "cut": True}
             continue
         if not count:
             yield {"file": name, "line": 0, "reason": "The file holds no rows."}
@@ -261,10 +283,7 @@ def _nothing_usable(problems: Sequence[Problem]) -> str:
     if not problems:
         return f"The data holds no rows. Wanted is {KNOWN}."
     shown = "; ".join(
-        f"{Path(problem['file']).name}"
-        + (f", line {problem['line']}" if problem["line"] else "")
-        + f": {problem['reason'].rstrip('.')}"
-        for problem in problems[:3]
+        f"{place(problem)}: {problem['reason'].rstrip('.')}" for problem in problems[:3]
     )
     more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
     return f"No row can be used ({shown}{more}). Mend them, or name other data."

@@ -16,7 +16,7 @@ from typing import Any
 from mcp_servers.errors import EngineError
 from mcp_servers.home import write_atomically
 from mcp_servers.training import data
-from mcp_servers.training.rows import Row, Shape
+from mcp_servers.training.rows import Row, Rows, Shape, place
 from mcp_servers.training.settings import Settings
 from mcp_servers.training.templates import (
     chat_template,
@@ -46,6 +46,20 @@ def shapes(settings: Settings) -> tuple[Shape, ...]:
     return ("label",) if settings.task_type == "SEQ_CLS" else ("conversation", "text")
 
 
+def usable(names: Sequence[str], weights: Sequence[float] | None, settings: Settings) -> Rows:
+    """The rows that the method learns from. Raises `EngineError` where there are none.
+
+    A file that breaks off is refused, too: a piece of the data is not what was meant.
+    """
+    rows = data.load(names, weights)
+    for problem in rows.problems:
+        if problem.get("cut"):
+            raise EngineError(
+                f"{place(problem)}: {problem['reason']}. Mend the file there, and start again."
+            )
+    return data.of_shape(rows, *shapes(settings))
+
+
 def keep(
     folder: Path, names: Sequence[str], weights: Sequence[float] | None, settings: Settings
 ) -> dict[str, Any]:
@@ -53,7 +67,7 @@ def keep(
 
     Raises `EngineError` where no row can be used, or none is left to train on.
     """
-    rows = data.of_shape(data.load(names, weights), *shapes(settings))
+    rows = usable(names, weights, settings)
     train, held_out = data.split(rows, settings.test_size, settings.seed)
     if not train:
         raise EngineError("No row is left to train on. Add rows, or lower test_size.")

@@ -62,7 +62,7 @@ def estimate(
     methods.check_machine(settings)
     base = bases.resolve(base_name, pickled=settings.allow_pickle, described=True)
     tokenizer = bases.load_tokenizer(base)
-    rows = data.of_shape(data.load(names, weights), *dataset.shapes(settings))
+    rows = dataset.usable(names, weights, settings)
     train, held_out = data.split(rows, settings.test_size, settings.seed)
     drawn = random.Random(settings.seed).sample(train, min(len(train), _MEASURED_ROWS))
     lengths = _lengths(drawn, tokenizer, settings)

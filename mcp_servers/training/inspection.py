@@ -7,7 +7,6 @@ import random
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from typing_extensions import TypedDict
@@ -15,7 +14,16 @@ from typing_extensions import TypedDict
 from mcp_servers.errors import EngineError
 from mcp_servers.training.bases import DEFAULT, load_tokenizer, resolve
 from mcp_servers.training.data import load
-from mcp_servers.training.rows import Problem, Row, Rows, Source, identity, normalised
+from mcp_servers.training.rows import (
+    Problem,
+    Row,
+    Rows,
+    Source,
+    identity,
+    left_out,
+    normalised,
+    place,
+)
 from mcp_servers.training.templates import (
     MIN_LENGTH,
     LossOn,
@@ -91,7 +99,8 @@ def inspect(
     if max_length < MIN_LENGTH:
         raise EngineError(f"max_length is at least {MIN_LENGTH}, not {max_length}.")
     rows = load(data, weights)
-    tokenizer = load_tokenizer(resolve(base, described=True))
+    # Pickled or not, its weights are not loaded for a look.
+    tokenizer = load_tokenizer(resolve(base, pickled=True, described=True))
     chosen = named(tokenizer, template)
     drawn = rows.rows
     if len(drawn) > MAX_MEASURED:
@@ -242,13 +251,12 @@ def _advice(found: Inspection, rows: Rows) -> list[str]:
             f"The rows have several shapes ({shapes}): a method trains on those that fit it and "
             "leaves the rest out. Give them as separate runs if that is not meant."
         )
-    if found["problem_count"]:
-        first = rows.problems[0]
-        where = f"{Path(first['file']).name}, line {first['line']}"
-        advice.append(
-            f"{found['problem_count']} rows or files cannot be used and are left out (the first: "
-            f"{where}: {first['reason'].rstrip('.')}). Mend or remove them."
-        )
+    for problem in (problem for problem in rows.problems if problem.get("cut")):
+        where, reason = place(problem), problem["reason"]
+        advice.append(f"{where}: {reason}. Training refuses the file until it is mended there.")
+    lost = [problem for problem in rows.problems if not problem.get("cut")]
+    if warning := left_out(len(lost), lost):
+        advice.append(warning)
     if lengths and found["truncated"]:
         fitting = -(-lengths["p99"] // 8) * 8
         advice.append(

@@ -17,6 +17,7 @@ from mcp_servers.home import dure_home, link_or_copy, write_atomically
 from mcp_servers.training.bases import Base, passport
 from mcp_servers.training.dataset import Examples, changed, told
 from mcp_servers.training.methods import Trainable, is_adapter
+from mcp_servers.training.rows import left_out
 from mcp_servers.training.runs import lines_of
 from mcp_servers.training.settings import Settings
 
@@ -77,6 +78,9 @@ def finish(
     notes = [
         f"{what} since the run began; it went on with its own copy" for what in changed(folder)
     ]
+    rows = told(folder)
+    if warning := left_out(rows["problem_count"], rows["problems"]):
+        notes.append(warning)
     said = {
         "run": folder.name,
         "base": base.name,

@@ -28,6 +28,7 @@ class Broken(Exception):
 def records(path: Path) -> Iterator[tuple[int, Any | Broken]]:
     """(line, record) of a file, or a `Broken` in the place of one. Raises `Unreadable`.
 
+    Raises `Broken` where the file cannot be read any further.
     Parquet has no lines: its rows count from 1.
     """
     suffix = path.suffix.lower()
@@ -67,17 +68,14 @@ def _json(file: TextIO) -> Iterator[tuple[int, Any | Broken]]:
         yield from _lines(file)
         return
     scanner = _Scanner(file)
-    try:
-        while scanner.peek():
-            if scanner.peek() == "[":
-                yield from _elements(scanner)
-            elif scanner.peek() == "{":
-                yield from _object(scanner)
-            else:
-                line = scanner.at()
-                yield line, scanner.value()
-    except Broken as error:
-        yield error.line, error
+    while scanner.peek():
+        if scanner.peek() == "[":
+            yield from _elements(scanner)
+        elif scanner.peek() == "{":
+            yield from _object(scanner)
+        else:
+            line = scanner.at()
+            yield line, scanner.value()
 
 
 def _object_a_line(start: str) -> bool:
@@ -217,7 +215,7 @@ def _table(file: TextIO, tabs: bool) -> Iterator[tuple[int, Any | Broken]]:
                     yield line, Broken(line, reason)
             line = reader.line_num + 1
     except csv.Error as error:
-        yield line, Broken(line, f"broken CSV ({error})")
+        raise Broken(line, f"broken CSV ({error})") from None
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Any]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -48,6 +50,7 @@ class Problem(TypedDict):
     file: str
     line: int
     reason: str
+    cut: NotRequired[bool]  # the file breaks off there: rows may follow that were not read
 
 
 class Source(TypedDict):
@@ -67,6 +70,23 @@ class Rows:
     problems: list[Problem] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
     sha256: str = ""
+
+
+def place(problem: Problem) -> str:
+    """The file and the line of a problem, as people say them."""
+    name = Path(problem["file"]).name
+    return f"{name}, line {problem['line']}" if problem["line"] else name
+
+
+def left_out(count: int, problems: Sequence[Problem]) -> str | None:
+    """What is said of rows and files that cannot be used; None where there are none."""
+    if not count:
+        return None
+    first = f"{place(problems[0])}: {problems[0]['reason'].rstrip('.')}"
+    return (
+        f"{count} rows or files cannot be used and are left out (the first: {first}). "
+        "Mend or remove them."
+    )
 
 
 def identity(row: Row) -> str:

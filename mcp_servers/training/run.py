@@ -97,6 +97,7 @@ def _prepare(worker: jobs.Worker, settings: Settings) -> None:
     folder, spec = worker.folder, worker.spec
     worker.step(0, 0, "loading the libraries (torch, transformers, peft, trl)")
     from mcp_servers.training import bases, dataset, launching, methods
+    from mcp_servers.training.rows import left_out
 
     methods.check_machine(settings)
     worker.step(0, 0, f"loading the base {spec['base']}")
@@ -115,7 +116,9 @@ def _prepare(worker: jobs.Worker, settings: Settings) -> None:
         )
     if not dataset.told(folder):
         worker.step(0, 0, "reading the rows")
-        dataset.keep(folder, spec["data"], spec.get("weights"), settings)
+        told = dataset.keep(folder, spec["data"], spec.get("weights"), settings)
+        if warning := left_out(told["problem_count"], told["problems"]):
+            print(warning, flush=True)  # into the log
     write_atomically(folder / "versions.json", json.dumps(_versions(), indent=1))
     if launching.wanted(settings):
         worker.step(0, 0, f"starting {settings.processes} processes")

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from mcp_servers import jobs
 from mcp_servers.errors import EngineError
 from mcp_servers.home import dure_home
-from mcp_servers.training import runs
+from mcp_servers.training import data as datasets
+from mcp_servers.training import dataset, runs
 from mcp_servers.training import settings as options
 from mcp_servers.training.results import RunState
 
@@ -36,6 +37,8 @@ def train(
     if weights is not None and (len(weights) != len(data) or any(w <= 0 for w in weights)):
         raise EngineError("weights needs one number above 0 for each of data.")
     settings = options.of(method, given)
+    if datasets.is_quick(data):  # else the job says so; what needs the base is for estimate
+        dataset.usable(data, weights, settings)
     spec = {
         "name": runs.new_name(name, data),
         "base": base,

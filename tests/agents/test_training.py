@@ -79,6 +79,25 @@ def test_nothing_starts_without_a_yes_and_scripts_can_give_it(rows: Dure) -> Non
     assert json.loads(watched.stdout)["status"] == "done"
 
 
+def test_a_yes_starts_nothing_that_cannot_work_and_hears_what_is_wrong(rows: Dure) -> None:
+    start = ("train", "start", "faq.csv", "--base", "./mini", "--max-steps", "1", "--yes")
+    for wrong, reason in (
+        (("--method", "bitfit"), "no bias terms"),
+        (("--method", "dpo"), "is of shape preference"),
+        (("--set", "targets=nosuch"), "no module 'nosuch'"),
+    ):
+        refused = rows(*start, *wrong)
+        assert (refused.returncode, refused.stdout) == (1, ""), refused.stderr
+        assert reason in refused.stderr and "Started" not in refused.stderr
+    assert rows("train", "list").stdout.startswith("Nothing has been trained yet.")
+    with (rows.cwd / "faq.csv").open("a") as file:
+        file.write("Why?,\n")
+    done = rows(*start, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "faq.csv:14: answer is empty" in done.stderr
+    assert json.loads(done.stdout)["name"] == "faq"
+
+
 def test_the_command_line_goes_from_start_to_comparison(rows: Dure) -> None:
     start = (
         "train",

@@ -11,6 +11,7 @@ import pytest
 
 from agents.training_advice import translated
 from mcp_servers.training import bases, estimating, evaluating, inspection, run
+from mcp_servers.training.rows import left_out
 
 _VALUES = {"hours": "7 hours"}  # what does not read as a number alone
 
@@ -41,7 +42,11 @@ def _said(module: ModuleType, called: str, place: int) -> list[str]:
     return found
 
 
-ADVICE = [*_said(inspection, "advice.append", 0), *_said(estimating, "told.append", 0)]
+ADVICE = [
+    *_said(inspection, "advice.append", 0),
+    *_said(estimating, "told.append", 0),
+    str(left_out(7, [{"file": "7", "line": 7, "reason": "7"}])),
+]
 SAID = [
     *(text for text in _said(run, "worker.step", 2) if text != "7 (7)"),
     *_said(run, "tell", 0),

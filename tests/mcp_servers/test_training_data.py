@@ -85,8 +85,10 @@ def test_text_labels_and_preferences_are_read(tmp_path: Path) -> None:
         )
     assert [row.line for row in data.of_shape(rows, "preference").rows] == [3, 4, 5]
     assert [problem["line"] for problem in data.of_shape(rows, "preference").problems] == [1, 2]
-    with pytest.raises(EngineError, match=r"None of the 5 rows.*conversation.*Choose"):
+    with pytest.raises(EngineError, match=r"None of the 5 rows.*conversation") as refused:
         data.of_shape(rows, "conversation")
+    for remedy in ("chosen and rejected need method=dpo", "label need task_type=SEQ_CLS"):
+        assert remedy in str(refused.value)
 
 
 def test_the_textbooks_folder_of_responses_is_read_with_the_lines_of_its_rows() -> None:
@@ -128,7 +130,11 @@ def test_a_broken_json_list_keeps_the_rows_before_the_fault(tmp_path: Path) -> N
     file.write_text('[\n {"question": "q",\n  "answer": "a"},\n {"question" "q"}\n]')
     rows = data.load([str(file)])
     assert [row.line for row in rows.rows] == [2]
-    assert [problem["line"] for problem in rows.problems] == [4]
+    (problem,) = rows.problems
+    assert (problem["line"], problem.get("cut")) == (4, True)
+    assert "nothing after it can be read, only 1 rows before it were" in problem["reason"]
+    (tmp_path / "a.csv").write_text('question,answer\nq,a\n"q"x,a\nq,a\n')
+    assert [p.get("cut") for p in data.load([str(tmp_path / "a.csv")]).problems] == [True]
 
 
 def test_a_json_file_longer_than_a_piece_is_read_whole(tmp_path: Path) -> None:

@@ -84,6 +84,24 @@ def test_preferences_and_nothing_but_labels_are_measured_too(
     assert any("same label" in line for line in inspect([str(file)], base)["advice"])
 
 
+def test_pickled_weights_are_no_matter_where_no_weight_is_loaded(
+    dure_home: Path, tmp_path: Path
+) -> None:
+    base = byte_base(tmp_path / "base")
+    (base / "model.safetensors").rename(base / "pytorch_model.bin")
+    file = lines(tmp_path / "a.jsonl", {"question": "q", "answer": "a"})
+    assert inspect([str(file)], str(base))["rows"] == 1
+
+
+def test_a_file_that_breaks_off_is_told_first(base: str, dure_home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text('[\n {"question": "q", "answer": "a"},\n {"question" "q"}\n]')
+    found = inspect([str(file)], base)
+    assert found["advice"][0].startswith("a.json, line 3: wrong JSON")
+    assert "Training refuses the file" in found["advice"][0]
+    assert not any("left out" in line for line in found["advice"])
+
+
 def test_nothing_usable_and_wrong_settings_are_clear_errors(
     base: str, dure_home: Path, tmp_path: Path
 ) -> None:
