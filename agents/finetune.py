@@ -154,10 +154,15 @@ def _inspected(result: Any, language: Language) -> str:
         lines.append(f"- ... (+{result['problem_count'] - _PROBLEMS})")
     lines += _noted([translated(each, language) for each in result["advice"]])
     if example := result["example"]:
+        whole = "첫 행" if korean else "The first row"
         title = (
-            "모델이 보는 한 행 (⟦ ⟧ 사이만 배웁니다)"
-            if korean
-            else "A row as the model sees it (only what stands between ⟦ and ⟧ is learnt)"
+            whole
+            if "⟦" not in example["text"]
+            else (
+                "모델이 보는 한 행 (⟦ ⟧ 사이만 배웁니다)"
+                if korean
+                else "A row as the model sees it (only what stands between ⟦ and ⟧ is learnt)"
+            )
         )
         lines += ["", f"{title}:", "", f"```text\n{example['text'].rstrip()}\n```"]
     return "\n".join(lines)
@@ -224,8 +229,10 @@ def _learnt(result: Any, state: Any, language: Language) -> str:
     before, after = result.get("eval_loss_before"), result.get("eval_loss")
     if before is not None and after is not None:
         name = "남겨 둔 행의 손실" if korean else "held-out loss"
-        perplexity = f"{'혼란도' if korean else 'perplexity'} {result['perplexity']:.4g}"
-        lines.append(f"- {name}: {before:.4g} → **{after:.4g}** ({perplexity})")
+        perplexity = ""
+        if result["perplexity"] is not None:  # of labels and preferences there is none
+            perplexity = f" ({'혼란도' if korean else 'perplexity'} {result['perplexity']:.4g})"
+        lines.append(f"- {name}: {before:.4g} → **{after:.4g}**{perplexity}")
     for key, ko, en in (("adapter", "어댑터", "adapter"), ("model", "모델", "model")):
         if path := result.get(key):
             lines.append(f"- {ko if korean else en}: `{path}`")

@@ -59,7 +59,7 @@ class Operator:
 
         Raises `ApprovalNeeded` where nobody is there to ask, and where the answer is no.
         """
-        from graphs.training_settings import settings_in
+        from graphs.training_settings import changed, settings_in
 
         language = system_language()
         looked, estimated = await self._looked(settings)
@@ -78,12 +78,13 @@ class Operator:
             if not changes:
                 click.echo(say("edit_not_understood", language, words=said), err=True)
                 continue
+            later = changed(settings, changes)
             try:
-                looked, estimated = await self._looked({**settings, **changes})
+                looked, estimated = await self._looked(later)
             except DureError as error:
                 click.echo(f"{error}", err=True)
                 continue
-            settings = {**settings, **changes}
+            settings = later
 
     async def follow(self, state: Mapping[str, Any]) -> Any:
         """Show a job on standard error until it ends; its last state.

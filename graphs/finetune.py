@@ -28,10 +28,10 @@ from graphs.following import Line, watch_tool
 from graphs.language import Language, language_of
 from graphs.specialist import Specialist, request_of
 from graphs.state import Turn
-from graphs.tool_calls import SPEAKS, call_tool, only, result_of
+from graphs.tool_calls import RAN_WITH, SPEAKS, call_tool, only, result_of
 from graphs.tool_rules import ruled_tool
 from graphs.training_runs import NAMED_ONLY, Runs
-from graphs.training_settings import data_in, settings_in
+from graphs.training_settings import changed, data_in, settings_in
 from prompts import say
 
 AGENT = "finetune"
@@ -178,7 +178,8 @@ def training_tools(
             "settings": end["settings"],
             "run": end.get("started"),
         }
-        return json.dumps(result, ensure_ascii=False), {"structured_content": result}
+        artifact = {"structured_content": result, RAN_WITH: end["settings"]}
+        return json.dumps(result, ensure_ascii=False), artifact
 
     agreed = StructuredTool(
         name="train",
@@ -274,9 +275,9 @@ def _edited(state: Training, words: str, train: BaseTool) -> Training:
     changes = settings_in(words, train.args)
     if not changes:
         return {"note": say("edit_not_understood", language, words=words)}
-    changed = ", ".join(f"{name} = {value}" for name, value in changes.items())
-    note = say("edit_understood", language, changes=changed)
-    return {"settings": {**state["settings"], **changes}, "note": note}
+    told = ", ".join(f"{name} = {value}" for name, value in changes.items())
+    note = say("edit_understood", language, changes=told)
+    return {"settings": changed(state["settings"], changes), "note": note}
 
 
 def _tell(key: str, language: Language) -> None:

@@ -25,6 +25,9 @@ SPEAKS = "speaks"
 ASKED = "asked"
 """Key in a request's `additional_kwargs`: its text without the facts put in front of it."""
 
+RAN_WITH = "ran_with"
+"""Key in a tool's artifact: its arguments as it ran with them, where the user changed them."""
+
 Run = Callable[[], Awaitable[Any]]
 
 
@@ -52,7 +55,7 @@ async def announced(agent: str, server: str, call: ToolCall, run: Run) -> ToolMe
         "agent": agent,
         "server": server,
         "tool": name,
-        "arguments": arguments,
+        "arguments": _ran_with(message) or arguments,
         "ok": message.status != "error",
         "result": result_of(message),
         "seconds": round(time.perf_counter() - began, 4),
@@ -75,6 +78,11 @@ async def call_tool(agent: str, tool: BaseTool, arguments: dict[str, Any]) -> To
 def server_of(tool: BaseTool) -> str:
     """The MCP server that a tool belongs to."""
     return str((tool.metadata or {}).get("server", ""))
+
+
+def _ran_with(message: ToolMessage) -> dict[str, Any] | None:
+    artifact = message.artifact
+    return artifact.get(RAN_WITH) if isinstance(artifact, dict) else None
 
 
 def result_of(message: ToolMessage) -> Any:

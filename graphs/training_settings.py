@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -99,6 +99,16 @@ def settings_in(request: str, names: Collection[str]) -> dict[str, Any]:
     if found.get("quantize") and "method" not in found:
         found["method"] = "lora"
     return {name: value for name, value in found.items() if name in names}
+
+
+def changed(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with changes to them. A run ends by epochs or by max_steps: the last said wins.
+
+    Side by side max_steps would win in silence.
+    """
+    ends = {"epochs", "max_steps"}
+    gone = ends if ends & changes.keys() else set()
+    return {**{k: v for k, v in settings.items() if k not in gone}, **changes}
 
 
 def data_in(request: str) -> list[str]:

@@ -5,6 +5,11 @@ Apart from the MCP SDK, so that jobs and engines start without it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class DureError(Exception):
     """Something failed in a way that the user can mend. Exit status 1."""
@@ -16,3 +21,12 @@ class UsageError(DureError):
 
 class EngineError(DureError):
     """A failure of an engine that the caller can mend."""
+
+
+def wrong_values(error: ValidationError) -> str:
+    """What pydantic found wrong, each by its name, without its heading and links."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'settings'}: "
+        f"{problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors()
+    )

@@ -23,7 +23,11 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 from mcp.server.fastmcp import Context, FastMCP
+from mcp.server.fastmcp.exceptions import ToolError
 from mcp.types import CallToolResult, ContentBlock, ImageContent, TextContent, ToolAnnotations
+from pydantic import ValidationError
+
+from mcp_servers.errors import wrong_values
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 _MARK = "__dure_tool__"
@@ -58,10 +62,24 @@ def tool(
     return mark
 
 
+class _Server(FastMCP[None]):
+    """The SDK's server, but wrong arguments are told in a sentence, as all other errors are."""
+
+    async def call_tool(self, name: str, arguments: dict[str, Any]) -> Any:
+        try:
+            return await super().call_tool(name, arguments)
+        except ToolError as error:
+            wrong = error.__cause__
+            if isinstance(wrong, ValidationError) and wrong.title.endswith("Arguments"):
+                told = f"{wrong_values(wrong)}. Call it again with other values for what is named."
+                raise ToolError(f"Error executing tool {name}: {told}") from None
+            raise
+
+
 def build(engines: Sequence[Engine], *, name: str, namespaced: bool) -> FastMCP[None]:
     """One MCP server of these engines; `namespaced` names each tool `engine_tool`."""
     instructions = "\n".join(f"{engine.name}: {engine.summary}" for engine in engines)
-    server: FastMCP[None] = FastMCP(name, instructions=instructions, log_level="WARNING")
+    server: FastMCP[None] = _Server(name, instructions=instructions, log_level="WARNING")
     for engine in engines:
         for function in engine.tools:
             hints: ToolAnnotations = getattr(function, _MARK)

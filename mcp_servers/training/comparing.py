@@ -52,7 +52,7 @@ def _row(folder: Path, settings: dict[str, Any]) -> RunRow:
         "steps": state["step"],
         "loss": state["loss"],
         "eval_loss": held_out,
-        "perplexity": None if held_out is None else round(math.exp(min(held_out, 50)), 3),
+        "perplexity": runs.perplexity(folder, held_out),
         "tokens_per_second": figures.get("tokens_per_second", state["tokens_per_second"]),
         "seconds": figures.get("seconds", state["seconds"]),
         "settings": settings,

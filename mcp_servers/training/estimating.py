@@ -86,6 +86,9 @@ def estimate(
     )
     judged = passes * sum(lengths) / len(lengths) * len(held_out) * shape.multiplied * 2
     seconds = _STARTING + (steps * batches * tokens * per_token + judged) / rate
+    told = _advice(shape, settings, widest, total, free, seconds)
+    if settings.max_steps and given.get("epochs"):
+        told.append(f"epochs has no effect beside max_steps={settings.max_steps}")
     return {
         "base": base.name,
         "method": settings.method,
@@ -101,7 +104,7 @@ def estimate(
         "steps": steps,
         "seconds": round(seconds, 1),
         "probed": probe,
-        "advice": _advice(shape, settings, widest, total, free, seconds),
+        "advice": told,
     }
 
 

@@ -55,7 +55,10 @@ class Lengths(TypedDict):
 
 
 class Rendered(TypedDict):
-    """A row as the model sees it; what is trained stands between ⟦ and ⟧."""
+    """A row as the model sees it; what is trained stands between ⟦ and ⟧.
+
+    Of preferences and labels the parts by their names, `trained_tokens` 0.
+    """
 
     file: str
     line: int
@@ -213,10 +216,10 @@ def _languages(rows: Sequence[Row]) -> dict[str, float]:
 def _example(
     rows: Sequence[Row], tokenizer: Any, template: Template, max_length: int, loss_on: LossOn
 ) -> Rendered | None:
-    """The first row as it is trained, cut where training cuts it."""
+    """The first row as it is trained, cut where training cuts it; else its parts by their names."""
     row = next((row for row in rows if row.shape in ("conversation", "text")), None)
     if row is None:
-        return None
+        return _parts(rows[0], tokenizer)
     encoded = encode([row], tokenizer, template, max_length, loss_on)
     if not encoded.examples:
         return None
@@ -237,6 +240,24 @@ def _example(
         "text": text,
         "tokens": len(example["input_ids"]),
         "trained_tokens": sum(label >= 0 for label in example["labels"]),
+    }
+
+
+def _parts(row: Row, tokenizer: Any) -> Rendered:
+    """A preference or a labelled text. Nothing of it is learnt word by word."""
+    if row.shape == "label":
+        named = [("text", row.text), ("label", row.label)]
+    else:
+        named = [(turn["role"], turn["content"]) for turn in row.messages]
+        named += [("chosen", row.chosen), ("rejected", row.rejected)]
+    text = "\n".join(f"{name}: {said}" for name, said in named)
+    tokens = len(tokenizer(text)["input_ids"])
+    return {
+        "file": row.file,
+        "line": row.line,
+        "text": text,
+        "tokens": tokens,
+        "trained_tokens": 0,
     }
 
 

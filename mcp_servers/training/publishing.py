@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import shutil
 import statistics
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from mcp_servers.training.bases import Base, passport
 from mcp_servers.training.dataset import Examples, changed, told
 from mcp_servers.training.methods import Trainable, is_adapter
 from mcp_servers.training.rows import left_out
-from mcp_servers.training.runs import lines_of
+from mcp_servers.training.runs import lines_of, perplexity
 from mcp_servers.training.settings import Settings
 
 
@@ -127,7 +126,7 @@ def _figures(folder: Path, trainer: Any, trainable: Trainable) -> dict[str, Any]
         "loss": losses[-1] if losses else None,
         "eval_loss_before": judged[0] if judged else None,
         "eval_loss": judged[-1] if judged else None,
-        "perplexity": round(math.exp(min(judged[-1], 50)), 3) if judged else None,
+        "perplexity": perplexity(folder, judged[-1] if judged else None),
         "tokens_per_second": round(statistics.mean(speeds), 1) if speeds else None,
         "seconds": lines[-1]["seconds"] if lines else None,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -144,6 +145,15 @@ def state(folder: Path) -> RunState:
         "error": job["error"],
         "folder": str(folder),
     }
+
+
+def perplexity(folder: Path, loss: float | None) -> float | None:
+    """exp of a run's loss, where it is a language model's: of preferences and labels it is not."""
+    asked = spec(folder)
+    labels = asked.get("settings", {}).get("task_type") == "SEQ_CLS"
+    if loss is None or labels or asked.get("method") == "dpo":
+        return None
+    return round(math.exp(min(loss, 50)), 3)
 
 
 def figures(folder: Path) -> dict[str, float]:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Optional, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from mcp_servers.errors import EngineError
+from mcp_servers.errors import EngineError, wrong_values
 from mcp_servers.training.templates import LossOn, Template
 
 Method = Literal["lora", "full", "prefix", "prompt", "bitfit", "dpo"]
@@ -210,12 +210,8 @@ def of(method: str, given: dict[str, Any]) -> Settings:
     try:
         return Settings(**{**_BY_METHOD[method], **chosen, "method": method})
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']) or 'settings'}: "
-            f"{problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors()
-        )
-        raise EngineError(f"{wrong}. Change what is named, or leave it out.") from None
+        told = f"{wrong_values(error)}. Change what is named, or leave it out."
+        raise EngineError(told) from None
 
 
 def with_settings(function: _Function) -> _Function:

@@ -51,6 +51,12 @@ def test_the_preview_warns_of_what_does_not_fit_and_shows_the_advice() -> None:
     assert "data =" not in shown
 
 
+def test_a_row_of_which_no_token_is_learnt_is_shown_by_its_parts() -> None:
+    found = {**INSPECTED, "example": {"text": "text: good\nlabel: yes"}}
+    assert "The first row:\n\n```text\ntext: good" in SHOW["inspect_dataset"](found, "en")
+    assert "A row as the model sees it" in SHOW["inspect_dataset"](INSPECTED, "en")
+
+
 def test_advice_and_what_a_run_is_at_are_in_the_language_of_the_answer() -> None:
     advised = {
         **INSPECTED,
@@ -74,6 +80,8 @@ def test_a_finished_run_tells_what_it_made_and_how_to_use_it() -> None:
     assert "held-out loss: 3.2 → **1.1** (perplexity 3.004)" in english
     assert "`/model embedded:tiny`, then `/adapter faq`" in english
     assert "> x" in english
+    labels = {**done, "result": {**result, "perplexity": None}}
+    assert "held-out loss: 3.2 → **1.1**\n" in SHOW["status"](labels, "en")
     without = {**done, "result": {**result, "gguf": None}}
     assert "병합해줘" in SHOW["watch"](without, "ko")
     assert "`/adapter" not in SHOW["watch"](without, "ko")

@@ -138,6 +138,10 @@ class Talk:
     async def decide(self, **decision: Any) -> Any:
         return await self._run(Command(resume={"decisions": [decision]}))
 
+    async def steps(self) -> Any:
+        """The steps of the last turn."""
+        return (await self._graph.aget_state(self._config)).values["steps"]
+
     async def _run(self, given: Any) -> Any:
         async for _, mode, data in self._graph.astream(
             given, self._config, stream_mode=["custom", "updates"], subgraphs=True

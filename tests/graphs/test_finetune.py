@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from graphs.training_settings import changed
 from tests.graphs.operating import STATE, Talk, Workshop
 
 
@@ -62,6 +63,21 @@ async def test_an_edit_that_cannot_be_is_taken_back_with_its_reason(workshop: Wo
     waiting = await talk.decide(type="words", words="gone.csv")
     assert "no file gone.csv" in waiting["preview"]
     assert waiting["args"] == {"data": ["faq.csv"]}
+
+
+async def test_the_step_names_the_settings_that_were_run(workshop: Workshop) -> None:
+    talk = Talk(workshop)
+    await talk.say("train on faq.csv, epochs=2")
+    await talk.decide(type="words", words="epochs=3")
+    await talk.decide(type="approve")
+    (step,) = await talk.steps()
+    assert step["arguments"] == {"data": ["faq.csv"], "epochs": 3.0}
+
+
+def test_of_epochs_and_steps_the_later_said_ends_the_run() -> None:
+    assert changed({"max_steps": 30, "rank": 4}, {"epochs": 2.0}) == {"rank": 4, "epochs": 2.0}
+    assert changed({"epochs": 2.0}, {"max_steps": 5}) == {"max_steps": 5}
+    assert changed({"max_steps": 30}, {"rank": 4}) == {"max_steps": 30, "rank": 4}
 
 
 async def test_an_edit_as_arguments_runs_as_edited(workshop: Workshop) -> None:

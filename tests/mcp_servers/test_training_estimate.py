@@ -144,6 +144,15 @@ def test_what_does_not_fit_says_what_would(
         assert word in advice
 
 
+def test_epochs_beside_max_steps_are_said_to_do_nothing(
+    base: Path, tmp_path: Path, dure_home: Path
+) -> None:
+    told = "epochs has no effect beside max_steps=3"
+    data = write_rows(tmp_path)
+    assert told in estimated(data, base, max_steps=3, epochs=2.0)["advice"]
+    assert told not in estimated(data, base, max_steps=3)["advice"]
+
+
 def test_rows_of_the_wrong_shape_are_refused(base: Path, tmp_path: Path, dure_home: Path) -> None:
     data = write_jsonl(tmp_path / "labels.jsonl", [{"text": "a", "label": "b"}])
     with pytest.raises(EngineError):

@@ -79,9 +79,13 @@ def test_preferences_and_nothing_but_labels_are_measured_too(
     file = lines(tmp_path / "a.jsonl", {"prompt": "q", "chosen": "good", "rejected": "worse one"})
     found = inspect([str(file)], base)
     assert found["lengths"] is not None and found["lengths"]["measured"] == 1
-    assert found["example"] is None
+    assert found["example"] is not None
+    assert found["example"]["text"] == "user: q\nchosen: good\nrejected: worse one"
     file = lines(tmp_path / "b.jsonl", {"text": "a", "label": "x"}, {"text": "b", "label": "x"})
-    assert any("same label" in line for line in inspect([str(file)], base)["advice"])
+    found = inspect([str(file)], base)
+    assert any("same label" in line for line in found["advice"])
+    assert found["example"] is not None
+    assert (found["example"]["text"], found["example"]["line"]) == ("text: a\nlabel: x", 1)
 
 
 def test_pickled_weights_are_no_matter_where_no_weight_is_loaded(

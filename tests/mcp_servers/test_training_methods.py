@@ -296,4 +296,5 @@ def test_preferences_are_learnt(base: Path, tmp_path: Path, dure_home: Path) -> 
     assert losses(folder)[0] == pytest.approx(0.693, abs=0.02)  # before it has learnt: log 2
     assert figures(folder)["eval_loss"] < 0.3
     assert figures(folder)["eval_rewards/accuracies"] == 1.0
+    assert result["perplexity"] is None  # it is exp of no language model's loss
     assert Path(result["adapter"]).is_dir()

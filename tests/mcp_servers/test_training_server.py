@@ -89,6 +89,14 @@ async def test_a_wrong_request_starts_nothing(
     assert runs.folders() == []
 
 
+async def test_a_value_of_the_wrong_type_or_choice_is_told_in_a_sentence(allowed: Path) -> None:
+    told = await error_of("estimate", data=[str(write_rows(allowed))], scheduler="foo", rank="x")
+    assert "scheduler: Input should be 'linear', 'cosine'" in told
+    assert "; rank: Input should be a valid integer" in told
+    assert told.endswith("Call it again with other values for what is named.")
+    assert "validation error" not in told and "http" not in told and "\n" not in told
+
+
 async def test_a_name_that_is_taken_is_refused_and_a_default_one_made_new(allowed: Path) -> None:
     run = a_run(allowed)
     data = str(allowed / "rows.json")
