@@ -99,6 +99,7 @@ def test_tools_take_every_setting_and_show_its_default(tool: object) -> None:
 
 @pytest.mark.slow
 def test_the_optimizers_are_those_of_transformers() -> None:
+    import mcp_servers.torch_runtime  # noqa: F401  # isort: skip
     from transformers.training_args import OptimizerNames
 
     assert set(OPTIMIZERS) <= {name.value for name in OptimizerNames}
