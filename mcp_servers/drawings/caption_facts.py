@@ -10,6 +10,8 @@ _SCENE = ([*BACKGROUNDS], [None, *PLACES], [None, *RELATIONS], [1, 2, 3, 4])
 _THING = ([None, *SHAPES], [None, *COLOURS], _SIZES)
 _CHOICES = [len(choices) for choices in (*_SCENE, *_THING, *_THING)]
 
+FACTS = len(_CHOICES)
+
 
 class Facts(torch.nn.Module):
     """One linear classifier for each fact, over one position of the text."""
@@ -21,7 +23,7 @@ class Facts(torch.nn.Module):
     def loss(self, said: torch.Tensor, scenes: list[Scene]) -> torch.Tensor:
         """Mean cross-entropy over the facts of encoded captions, shape (n, positions, width)."""
         wanted = torch.tensor([facts_of(scene) for scene in scenes])
-        positions = said[:, -len(_CHOICES) :]
+        positions = said[:, -FACTS:]
         losses = [
             torch.nn.functional.cross_entropy(head(positions[:, at]), wanted[:, at])
             for at, head in enumerate(self.heads)
