@@ -154,16 +154,12 @@ def _inspected(result: Any, language: Language) -> str:
         lines.append(f"- ... (+{result['problem_count'] - _PROBLEMS})")
     lines += _noted([translated(each, language) for each in result["advice"]])
     if example := result["example"]:
-        whole = "첫 행" if korean else "The first row"
-        title = (
-            whole
-            if "⟦" not in example["text"]
-            else (
-                "모델이 보는 한 행 (⟦ ⟧ 사이만 배웁니다)"
-                if korean
-                else "A row as the model sees it (only what stands between ⟦ and ⟧ is learnt)"
-            )
-        )
+        if "⟦" not in example["text"]:
+            title = "첫 행" if korean else "The first row"
+        elif korean:
+            title = "모델이 보는 한 행 (⟦ ⟧ 사이만 배웁니다)"
+        else:
+            title = "A row as the model sees it (only what stands between ⟦ and ⟧ is learnt)"
         lines += ["", f"{title}:", "", f"```text\n{example['text'].rstrip()}\n```"]
     return "\n".join(lines)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from mcp.types import Tool
+
     from agents.pool import ServerPool
 
 
@@ -50,12 +52,7 @@ async def _call(name: str, given: tuple[str, ...], no_wait: bool) -> None:
     async with ServerPool(
         specs, logs=settings.home / "logs", timeout=settings.tool_timeout, notice=notice
     ) as pool:
-        tools = {t.name: t for t in (await pool.server(server).list_tools()).tools}
-        if tool not in tools:
-            raise UsageError(
-                f"The server {server!r} has no tool {tool!r}. It has: {', '.join(tools)}."
-            )
-        arguments = parse_arguments(given, tools[tool].inputSchema)
+        arguments = parse_arguments(given, (await named_tool(pool, server, tool)).inputSchema)
         await _allow_paths(pool, arguments)
         result = await pool.call(server, tool, arguments)
         shown = structured(result)
@@ -68,6 +65,16 @@ async def _call(name: str, given: tuple[str, ...], no_wait: bool) -> None:
         )
         if shown and shown.get("error"):
             raise DureError(str(shown["error"]))
+
+
+async def named_tool(pool: ServerPool, server: str, name: str) -> Tool:
+    """A server's tool of this name. Raises `UsageError` that names those that it has."""
+    from agents.errors import UsageError
+
+    tools = {tool.name: tool for tool in (await pool.server(server).list_tools()).tools}
+    if name not in tools:
+        raise UsageError(f"The server {server!r} has no tool {name!r}. It has: {', '.join(tools)}.")
+    return tools[name]
 
 
 def parse_arguments(given: tuple[str, ...], schema: dict[str, Any]) -> dict[str, Any]:

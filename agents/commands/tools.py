@@ -27,7 +27,8 @@ def command(server: str | None, as_json: bool) -> None:
 async def _tools(chosen: str | None, as_json: bool) -> None:
     import json
 
-    from agents.errors import DureError, UsageError
+    from agents.commands.call import named_tool
+    from agents.errors import DureError
     from agents.mcp_config import foreign_servers, own_servers
     from agents.pool import ServerPool
     from agents.settings import load_settings
@@ -40,17 +41,17 @@ async def _tools(chosen: str | None, as_json: bool) -> None:
         failure: DureError | None = None
         for name in names:
             try:
-                tools = (await pool.server(name).list_tools()).tools
+                if one:
+                    tools = [await named_tool(pool, name, one)]
+                else:
+                    tools = (await pool.server(name).list_tools()).tools
             except DureError as error:
+                if one:
+                    raise
                 click.echo(f"dure: {error}", err=True)
                 failure = error
                 continue
-            if one and one not in {tool.name for tool in tools}:
-                known = ", ".join(tool.name for tool in tools)
-                raise UsageError(f"{name} has no tool {one!r}. It has: {known}.")
             for tool in tools:
-                if one and tool.name != one:
-                    continue
                 if as_json:
                     row = {"server": name, **tool.model_dump(exclude_none=True)}
                     click.echo(json.dumps(row, ensure_ascii=False, default=str))

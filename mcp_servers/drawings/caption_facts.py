@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from mcp_servers.drawings.scenes import BACKGROUNDS, COLOURS, PLACES, RELATIONS, SHAPES, Scene
+from mcp_servers.drawings.scenes import (
+    BACKGROUNDS,
+    COLOURS,
+    PLACES,
+    RADII,
+    RELATIONS,
+    SHAPES,
+    Scene,
+)
 from mcp_servers.torch_runtime import torch
 
-_SIZES = (None, "small", "big")
-_SCENE = ([*BACKGROUNDS], [None, *PLACES], [None, *RELATIONS], [1, 2, 3, 4])
-_THING = ([None, *SHAPES], [None, *COLOURS], _SIZES)
-_CHOICES = [len(choices) for choices in (*_SCENE, *_THING, *_THING)]
+_Choices = tuple[tuple[object, ...], ...]  # what each fact may be
+_SCENE: _Choices = ((*BACKGROUNDS,), (None, *PLACES), (None, *RELATIONS), (1, 2, 3, 4))
+_THING: _Choices = ((None, *SHAPES), (None, *COLOURS), (None, *RADII))
+_CHOICES = (*_SCENE, *_THING, *_THING)
 
 FACTS = len(_CHOICES)
 
@@ -18,7 +26,9 @@ class Facts(torch.nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.heads = torch.nn.ModuleList(torch.nn.Linear(width, n) for n in _CHOICES)
+        self.heads = torch.nn.ModuleList(
+            torch.nn.Linear(width, len(choices)) for choices in _CHOICES
+        )
 
     def loss(self, said: torch.Tensor, scenes: list[Scene]) -> torch.Tensor:
         """Mean cross-entropy over the facts of encoded captions, shape (n, positions, width)."""
@@ -38,5 +48,4 @@ def facts_of(scene: Scene) -> list[int]:
     for at in range(2):
         thing = kinds[at] if at < len(kinds) else None
         said += [thing.shape, thing.colour, thing.size] if thing else [None, None, None]
-    choices: list[list[object]] = [list(of) for of in (*_SCENE, *_THING, *_THING)]
-    return [of.index(fact) for of, fact in zip(choices, said, strict=True)]
+    return [choices.index(fact) for choices, fact in zip(_CHOICES, said, strict=True)]

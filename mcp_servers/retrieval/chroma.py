@@ -10,7 +10,6 @@ has moved. A server has no such trouble, and the same code serves it.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import logging
 import shutil
 import threading
@@ -192,6 +191,7 @@ def _chromadb() -> Any:
     It begins with `numpy.typing`. Where another thread is importing numpy just then, as the one
     that loads the embedder does, Python hands one of them a module that is half there.
     """
-    import numpy  # noqa: F401
+    import numpy  # noqa: F401  # isort: skip
+    import chromadb
 
-    return importlib.import_module("chromadb")
+    return chromadb

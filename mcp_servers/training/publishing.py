@@ -86,7 +86,7 @@ def finish(
         "method": settings.method,
         "task_type": settings.task_type,
         "template": settings.template,
-        "data": told(folder).get("sources", []),
+        "data": rows.get("sources", []),
         "settings": settings.model_dump(),
         "figures": figures,
     }
