@@ -105,7 +105,7 @@ def _read(folder: Path, precision: torch.dtype) -> Any:
     from transformers.utils import logging as parts_logging
 
     # The embedded pipeline names it, and diffusers takes what is imported alone.
-    from mcp_servers.drawings import placed_unet  # noqa: F401
+    from mcp_servers.drawings import layout_unet  # noqa: F401
 
     for each in (logging, parts_logging):
         each.disable_progress_bar()

@@ -158,7 +158,7 @@ def test_the_recipe_writes_folders_that_the_libraries_load(tmp_path: Path) -> No
     from diffusers import StableDiffusionPipeline
     from transformers import CLIPModel, CLIPTokenizer
 
-    from mcp_servers.drawings import placed_unet  # noqa: F401  or diffusers refuses it
+    from mcp_servers.drawings import layout_unet  # noqa: F401  or diffusers refuses it
 
     tokenizer = CLIPTokenizer.from_pretrained(tmp_path / "clip")
     ids = tokenizer(["빨간 원 세 개", "a dog's house"], padding=True, return_tensors="pt")
@@ -175,29 +175,46 @@ def test_the_recipe_writes_folders_that_the_libraries_load(tmp_path: Path) -> No
 
 
 @pytest.mark.slow  # torch, diffusers
-def test_the_u_net_tells_places_apart_in_any_size_and_is_read_as_it_was_written(
-    tmp_path: Path,
-) -> None:
+def test_the_u_net_draws_any_size_and_is_read_as_it_was_written(tmp_path: Path) -> None:
     from mcp_servers.torch_runtime import torch  # isort: skip
     from mcp_servers.drawings.diffusion_learning import new_unet
-    from mcp_servers.drawings.placed_unet import PlacedUNet
+    from mcp_servers.drawings.layout_unet import LayoutUNet
 
     unet = new_unet().eval()
     unet.save_pretrained(tmp_path)
-    again = PlacedUNet.from_pretrained(tmp_path).eval()
+    again = LayoutUNet.from_pretrained(tmp_path).eval()
     text = torch.zeros(1, 32, 128)
     with torch.inference_mode():
         for height, width in ((16, 16), (16, 24)):
-            everywhere_the_same = torch.ones(1, 4, height, width)
-            first = unet.conv_in(everywhere_the_same)[0, :, 2:-2, 2:-2].flatten(1).T
-            assert len(first.round(decimals=3).unique(dim=0)) == len(first)
-            out = unet(everywhere_the_same, 10, text).sample
-            assert out.shape == everywhere_the_same.shape
-            torch.testing.assert_close(again(everywhere_the_same, 10, text).sample, out)
+            latents = torch.ones(1, 4, height, width)
+            out = unet(latents, 10, text).sample
+            assert out.shape == latents.shape
+            torch.testing.assert_close(again(latents, 10, text).sample, out)
+
+
+@pytest.mark.slow  # torch, diffusers: 300 steps of the layout alone
+def test_the_layout_learns_to_expect_a_thing_where_the_caption_says_it_is() -> None:
+    from mcp_servers.torch_runtime import torch  # isort: skip
+    from mcp_servers.drawings.caption_facts import Facts
+    from mcp_servers.drawings.diffusion_learning import new_unet
+    from mcp_servers.drawings.learning import Optimiser
+
+    torch.manual_seed(0)
+    layout, facts = new_unet().layout, Facts(128)
+    thing = Thing("star", "blue", "big", 0.5, 0.5, 0.2)
+    left, right = (Scene((thing,), place=place) for place in ("left", "right"))
+    said = facts.vectors([left, right])
+    wanted = torch.zeros(2, 4, 8, 8)
+    wanted[0, :, :, :4] = wanted[1, :, :, 4:] = 1
+    optimiser = Optimiser(layout.parameters(), 1e-3, 300)
+    for _ in range(300):
+        optimiser.step(torch.nn.functional.mse_loss(layout(said)[:, :4], wanted))
+    with torch.inference_mode():
+        assert (layout(said)[:, :4] - wanted).abs().max() < 0.25
 
 
 @pytest.mark.slow  # torch
-def test_what_a_caption_says_is_read_off_the_last_positions_of_its_text() -> None:
+def test_what_a_caption_says_is_a_vector_for_the_scene_and_for_each_kind_of_thing() -> None:
     from mcp_servers.torch_runtime import torch  # isort: skip
     from mcp_servers.drawings.caption_facts import Facts, facts_of
 
@@ -205,13 +222,38 @@ def test_what_a_caption_says_is_read_off_the_last_positions_of_its_text() -> Non
     heart = Thing("heart", "red", None, 0.5, 0.8, 0.1)
     one, many = Scene((star,), "black", "top"), Scene((heart,) * 3)
     two = Scene((star, heart), relation="above")
-    assert facts_of(one) == [1, 3, 0, 0, 4, 6, 2, 0, 0, 0]
-    assert facts_of(many) == [0, 0, 0, 2, 5, 1, 0, 0, 0, 0]
-    assert facts_of(two) == [0, 0, 3, 1, 4, 6, 2, 5, 1, 0]
-    torch.manual_seed(0)
-    facts = Facts(16)
-    said = torch.zeros(3, 12, 16).requires_grad_()
-    facts.loss(said, [one, many, two]).backward()
-    assert said.grad is not None
-    assert said.grad[:, :2].abs().max() == 0  # words stand there
-    assert (said.grad[:, 2:].abs().amax(dim=(0, 2)) > 0).all()
+    assert facts_of(one) == [[1, 0], [4, 6, 2, 3], [0, 0, 0, 0]]
+    assert facts_of(many) == [[0, 2], [5, 1, 0, 0], [0, 0, 0, 0]]
+    assert facts_of(two) == [[0, 1], [4, 6, 2, 12], [5, 1, 0, 13]]  # the heart is below
+    vectors = Facts(16).vectors([one, many, two, None])
+    assert vectors.shape == (4, 3, 16)
+    torch.testing.assert_close(vectors.std(2, correction=0), torch.ones(4, 3))
+    assert torch.equal(vectors, Facts(16).vectors([one, many, two, None]))
+    assert len(vectors.flatten(1).unique(dim=0)) == 4
+    assert torch.equal(vectors[0, 2], vectors[1, 2])  # neither has a second
+
+
+@pytest.mark.slow  # trains the text encoder of the embedded CLIP for 60 steps
+def test_the_text_encoder_comes_to_end_in_the_vectors_of_what_is_said() -> None:
+    import random
+
+    from mcp_servers.torch_runtime import torch  # isort: skip
+    from transformers import AutoTokenizer, CLIPTextModel
+
+    from mcp_servers.drawings import diffusion_learning
+    from mcp_servers.drawings.caption_facts import FACTS, Facts
+
+    clip = weights.folder("clip")
+    text, tokenizer = CLIPTextModel.from_pretrained(clip), AutoTokenizer.from_pretrained(clip)
+    facts, rng = Facts(128), random.Random(1)
+    told: list[str] = []
+    diffusion_learning._train_text(
+        text, tokenizer, facts, 60, rng, lambda *said: told.append(said[2])
+    )
+    plain = {"빨간 원": Scene((Thing("circle", "red", None, 0, 0, 0),)), "": None}
+    ids = tokenizer(list(plain), padding="max_length", return_tensors="pt").input_ids
+    with torch.inference_mode():
+        ends = text(ids).last_hidden_state[:, -FACTS:]
+    apart = (ends[:, None] - facts.vectors(list(plain.values()))).square().mean((2, 3))
+    assert apart.argmin(1).tolist() == [0, 1]
+    assert "loss" in told[-1]
