@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 OnStep = Callable[[int, int, torch.Tensor], None]
 """Called after each step with its number from 1, how many there are, and the noisy latents."""
-_EMBEDDED_GUIDANCE = 5.0
+_EMBEDDED_GUIDANCE = 3.5
 _GUIDANCE = 7.5  # where a pipeline says nothing of its own
 _drawing = threading.Lock()  # a pipeline has one scheduler and one set of adapters
 
