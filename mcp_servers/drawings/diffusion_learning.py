@@ -20,8 +20,6 @@ from mcp_servers.drawings.vae_learning import CHANNELS, FACTOR
 from mcp_servers.torch_runtime import seed as set_seed
 from mcp_servers.torch_runtime import torch
 
-mse_loss = torch.nn.functional.mse_loss
-
 if TYPE_CHECKING:
     from diffusers import DDIMScheduler, UNet2DConditionModel
 
@@ -134,9 +132,10 @@ def train(
         layout = unet.layout(said)
         guess = unet(noisy, times, said, layout=layout).sample
         # Unweighted: where noise is strong, it is decided what is drawn and where.
-        loss = mse_loss(guess, scheduler.get_velocity(clean, noise, times))
+        loss = torch.nn.functional.mse_loss(guess, scheduler.get_velocity(clean, noise, times))
         expected = torch.nn.functional.adaptive_avg_pool2d(clean, layout.shape[-1])
-        optimiser.step(loss + mse_loss(layout[:, :CHANNELS], expected))
+        missed = torch.nn.functional.mse_loss(layout[:, :CHANNELS], expected)
+        optimiser.step(loss + missed)
         average.step(learnt)
         recent = loss.item() if step == 1 else 0.98 * recent + 0.02 * loss.item()
         report(step, steps, f"loss {recent:.4f}")
@@ -159,7 +158,8 @@ def _train_text(
         ids = tokenizer(
             captions, padding="max_length", truncation=True, return_tensors="pt"
         ).input_ids
-        loss = mse_loss(text(ids).last_hidden_state[:, -FACTS:], facts.vectors(scenes))
+        ends = text(ids).last_hidden_state[:, -FACTS:]
+        loss = torch.nn.functional.mse_loss(ends, facts.vectors(scenes))
         optimiser.step(loss)
         report(step, steps, f"text, loss {loss.item():.4f}")
     text.eval()
@@ -178,6 +178,8 @@ def _write(folder: Path, vae: Any, text: Any, tokenizer: Any, unet: Any, schedul
     """
     from diffusers import StableDiffusionPipeline
 
+    for part in (vae, unet):  # where it was read from is nobody's business
+        part.register_to_config(_name_or_path="")
     pipeline = StableDiffusionPipeline(
         vae=copy.deepcopy(vae).half(),
         text_encoder=text,

@@ -172,6 +172,8 @@ def test_the_recipe_writes_folders_that_the_libraries_load(tmp_path: Path) -> No
     assert drawn.size == (SIDE, SIDE)
     index = json.loads((tmp_path / "diffusion" / "model_index.json").read_text())
     assert index["_class_name"] == "StableDiffusionPipeline"
+    for file in (tmp_path / "diffusion").rglob("*.json"):
+        assert str(tmp_path) not in file.read_text()
 
 
 @pytest.mark.slow  # torch, diffusers
