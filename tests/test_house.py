@@ -221,6 +221,12 @@ def test_no_file_is_longer_than_400_lines() -> None:
     assert long == {}
 
 
+def test_no_merge_was_left_half_done() -> None:
+    texts = (ROOT / "README.md", ROOT / "Makefile", *(ROOT / "prompts").rglob("*.*ml"))
+    marks = re.compile(r"^(<{7} |={7}$|>{7} )", re.M)  # in Python and JSON they would not parse
+    assert [str(path.relative_to(ROOT)) for path in texts if marks.search(path.read_text())] == []
+
+
 async def test_every_tool_has_title_description_described_arguments_and_annotations(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

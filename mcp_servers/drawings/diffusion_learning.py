@@ -15,6 +15,7 @@ from mcp_servers.drawings.caption_facts import FACTS, Facts
 from mcp_servers.drawings.captions import caption
 from mcp_servers.drawings.clip_learning import WIDTH
 from mcp_servers.drawings.learning import Optimiser, Report, pixels
+from mcp_servers.drawings.scene_maps import MapReader, maps
 from mcp_servers.drawings.scenes import Scene, random_scene
 from mcp_servers.drawings.vae_learning import CHANNELS, FACTOR
 from mcp_servers.torch_runtime import seed as set_seed
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _BLOCKS, _HEADS = (32, 64, 128), 4
 _LEARNING_RATE, _WEIGHT_DECAY, _EMA = 1.5e-3, 0.01, 0.999
+_SHARES = 2, 3, 5  # of one thing, several and two: one is learnt soonest
+_MAPS = 0.1  # weight of what is where
 _TIMES = 0.6, 1.0  # mean and spread of the noise's time, as a logit
 _TEXT_STEPS, _TEXT_BATCH, _TEXT_RATE = 2000, 64, 1e-3
 _EMPTY = 0.1  # share of captions left out, for classifier-free guidance
@@ -93,7 +96,7 @@ def train(
 
     The facts of a caption come to stand at its last positions, which a caption of this world
     leaves empty. The U-Net learns from the same vectors, on latents of `scenes` drawings, and
-    with it its layout from what is to be expected where.
+    with it its layout from what is to be expected where; halfway up it is asked what lies where.
 
     `folder` gets the pipeline as diffusers writes it, ten times on the way. In float32, which
     takes two thirds of bfloat16's time for so small a network on a CPU.
@@ -107,7 +110,7 @@ def train(
     set_seed(seed)
     rng = random.Random(seed + 2)
     autoencoder = AutoencoderKL.from_pretrained(parts.vae).eval()
-    drawn = [random_scene(rng) for _ in range(scenes)]
+    drawn = [random_scene(rng, shares=_SHARES) for _ in range(scenes)]
     facts = Facts(WIDTH)
     tokenizer = AutoTokenizer.from_pretrained(parts.clip)
     if parts.start:
@@ -119,7 +122,12 @@ def train(
     latents = _latents(autoencoder, drawn, report)
     scheduler = new_scheduler()
     learnt = list(unet.parameters())
-    optimiser = Optimiser(learnt, _LEARNING_RATE, steps, _WEIGHT_DECAY)
+    reader, read = MapReader(_BLOCKS[-1]), dict[str, torch.Tensor]()
+    unet.up_blocks[0].register_forward_hook(lambda *passed: read.update(features=passed[-1]))
+    truth = maps(drawn, painting.SIDE // FACTOR)
+    optimiser = Optimiser(
+        [*learnt, *reader.parameters()], _LEARNING_RATE, steps, _WEIGHT_DECAY, _hidden(unet)
+    )
     average = EMAModel(learnt, decay=_EMA)
     unet.train()
     recent = 0.0
@@ -135,7 +143,8 @@ def train(
         loss = torch.nn.functional.mse_loss(guess, scheduler.get_velocity(clean, noise, times))
         expected = torch.nn.functional.adaptive_avg_pool2d(clean, layout.shape[-1])
         missed = torch.nn.functional.mse_loss(layout[:, :CHANNELS], expected)
-        optimiser.step(loss + missed)
+        unread = reader.loss(read["features"], truth[chosen])
+        optimiser.step(loss + missed + _MAPS * unread)
         average.step(learnt)
         recent = loss.item() if step == 1 else 0.98 * recent + 0.02 * loss.item()
         report(step, steps, f"loss {recent:.4f}")
@@ -144,6 +153,16 @@ def train(
             average.copy_to(learnt)
             _write(folder, autoencoder, text, tokenizer, unet, scheduler)
             average.restore(learnt)
+
+
+def _hidden(unet: UNet2DConditionModel) -> list[torch.nn.Parameter]:
+    """The matrices between the first and the last layer, which Muon is for."""
+    outer = ("conv_in.", "conv_out.", "layout.places")
+    return [
+        each
+        for name, each in unet.named_parameters()
+        if each.ndim > 1 and not name.startswith(outer)
+    ]
 
 
 def _train_text(

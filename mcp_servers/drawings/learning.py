@@ -16,7 +16,8 @@ _WARM_UP, _LAST_RATE, _LONGEST_GRADIENT = 100, 0.02, 1.0
 class Optimiser:
     """AdamW over so many steps, its rate by `_rate_at`, gradients clipped to a norm of 1.
 
-    `taken` counts the steps; whoever restores `adam` from a checkpoint sets it too.
+    Those of the learnt that are `matrices` (convolutions among them) go by Muon instead, at the
+    same rate. `taken` counts the steps; whoever restores `adam` from a checkpoint sets it too.
     """
 
     def __init__(
@@ -25,20 +26,34 @@ class Optimiser:
         rate: float,
         steps: int,
         weight_decay: float = 0.0,
+        matrices: Iterable[torch.nn.Parameter] = (),
     ) -> None:
         self._learnt = list(learnt)
         self._rate, self._steps = rate, steps
-        self.adam = torch.optim.AdamW(self._learnt, rate, weight_decay=weight_decay)
+        self._matrices = list(matrices)
+        others = {id(each) for each in self._matrices}
+        rest = [each for each in self._learnt if id(each) not in others]
+        self.adam = torch.optim.AdamW(rest, rate, weight_decay=weight_decay)
+        self._optimisers: list[torch.optim.Optimizer] = [self.adam]
+        # Muon takes two dimensions only: of a kernel, a view as the matrix that it is.
+        self._flat = [torch.nn.Parameter(each.data.flatten(1)) for each in self._matrices]
+        if self._flat:
+            muon = torch.optim.Muon(self._flat, rate, weight_decay, adjust_lr_fn="match_rms_adamw")
+            self._optimisers.append(muon)
         self.taken = 0
 
     def step(self, loss: torch.Tensor) -> None:
         """Go one step down the loss's gradient."""
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._learnt, _LONGEST_GRADIENT)
-        for group in self.adam.param_groups:
-            group["lr"] = self._rate * _rate_at(self.taken, self._steps)
-        self.adam.step()
-        self.adam.zero_grad()
+        for flat, each in zip(self._flat, self._matrices, strict=True):
+            flat.grad = None if each.grad is None else each.grad.flatten(1)
+        for optimiser in self._optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = self._rate * _rate_at(self.taken, self._steps)
+            optimiser.step()
+        for each in self._learnt:
+            each.grad = None
         self.taken += 1
 
 

@@ -103,14 +103,19 @@ class Kinds:
 _ALL = Kinds()
 
 
-def random_scene(rng: random.Random, held_out: bool | None = False, kinds: Kinds = _ALL) -> Scene:
-    """A scene drawn at random: one thing, 2 to 4 of a kind, or two with a relation (3:2:4).
+def random_scene(
+    rng: random.Random,
+    held_out: bool | None = False,
+    kinds: Kinds = _ALL,
+    shares: tuple[int, int, int] = (3, 2, 4),
+) -> Scene:
+    """A scene drawn at random: one thing, 2 to 4 of a kind, or two with a relation.
 
     Combinations that `is_held_out` names never come with `held_out=False`, always with True;
     None takes both.
     """
     makers: tuple[Callable[[random.Random, Kinds], Scene | None], ...] = (_one, _many, _two)
-    make = rng.choices(makers, (3, 2, 4))[0]  # once: two with a relation fail more often than one
+    make = rng.choices(makers, shares)[0]  # once: two with a relation fail more often than one
     while True:
         scene = make(rng, kinds)
         if scene and (held_out is None or is_held_out(scene) == held_out):

@@ -216,6 +216,43 @@ def test_the_layout_learns_to_expect_a_thing_where_the_caption_says_it_is() -> N
 
 
 @pytest.mark.slow  # torch
+def test_a_reader_of_maps_learns_which_shape_and_colour_lie_where() -> None:
+    from mcp_servers.torch_runtime import torch  # isort: skip
+    from mcp_servers.drawings.learning import Optimiser
+    from mcp_servers.drawings.scene_maps import MapReader, maps
+
+    star = Thing("star", "blue", None, 0.25, 0.75, 0.2)
+    heart = Thing("heart", "red", None, 0.75, 0.25, 0.2)
+    truth = maps([Scene((star, heart), relation="below"), Scene((heart,))], 4)
+    assert truth[0, 0].tolist() == [[0, 0, 5, 5], [0, 0, 5, 5], [4, 4, 0, 0], [4, 4, 0, 0]]
+    assert truth[0, 1].tolist() == [[0, 0, 1, 1], [0, 0, 1, 1], [6, 6, 0, 0], [6, 6, 0, 0]]
+    assert not truth[1, :, 2:].any()
+    torch.manual_seed(0)
+    reader, features = MapReader(8), torch.randn(2, 8, 2, 2)
+    before = reader.loss(features, truth).item()
+    optimiser = Optimiser(reader.parameters(), 0.05, 60)
+    for _ in range(60):
+        optimiser.step(reader.loss(features, truth))
+    assert reader.loss(features, truth).item() < 0.1 * before
+
+
+@pytest.mark.slow  # torch
+def test_muon_moves_a_kernel_by_the_same_in_every_direction() -> None:
+    from mcp_servers.torch_runtime import torch  # isort: skip
+    from mcp_servers.drawings.learning import Optimiser
+
+    torch.manual_seed(0)
+    kernel, bias = torch.nn.Parameter(torch.zeros(4, 2, 3, 3)), torch.nn.Parameter(torch.zeros(4))
+    optimiser = Optimiser([kernel, bias], 0.01, 10, matrices=[kernel])
+    scales = torch.tensor([1.0, 2.0, 4.0, 8.0])  # a gradient that is much steeper in one
+    steep = torch.randn(4, 2, 3, 3) * scales[:, None, None, None]
+    optimiser.step((kernel * steep).sum() + bias.sum())
+    reach = torch.linalg.svdvals(kernel.detach().flatten(1))
+    assert reach.min() > 0.4 * reach.max() > 0
+    assert len(bias.detach().unique()) == 1 and kernel.grad is None and bias.grad is None
+
+
+@pytest.mark.slow  # torch
 def test_what_a_caption_says_is_a_vector_for_the_scene_and_for_each_kind_of_thing() -> None:
     from mcp_servers.torch_runtime import torch  # isort: skip
     from mcp_servers.drawings.caption_facts import Facts, facts_of
