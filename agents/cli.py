@@ -21,7 +21,7 @@ _COMMANDS = {
     "models": "List the chat models and which one would answer.",
     "doctor": "Check the installation and say how to mend it.",
     "mcp": "Serve the engines to MCP clients; install into Claude or Cursor.",
-    "eval": "Measure routing, tool use, start-up and overhead.",
+    "eval": "Measure again what the README says of Dure.",
 }
 
 

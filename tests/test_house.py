@@ -222,9 +222,11 @@ def test_no_file_is_longer_than_400_lines() -> None:
 
 
 def test_no_merge_was_left_half_done() -> None:
-    texts = (ROOT / "README.md", ROOT / "Makefile", *(ROOT / "prompts").rglob("*.*ml"))
+    prompts = [path for path in (ROOT / "prompts").rglob("*") if path.suffix in (".md", ".toml")]
+    assert prompts
     marks = re.compile(r"^(<{7} |={7}$|>{7} )", re.M)  # in Python and JSON they would not parse
-    assert [str(path.relative_to(ROOT)) for path in texts if marks.search(path.read_text())] == []
+    for path in (ROOT / "README.md", ROOT / "Makefile", ROOT / "constraints.txt", *prompts):
+        assert not marks.search(path.read_text(encoding="utf-8")), path
 
 
 async def test_every_tool_has_title_description_described_arguments_and_annotations(

@@ -13,7 +13,8 @@ import click
 @click.option("--agent", help="Let this agent answer instead of routing.")
 @click.option("--thread", help="Name of a conversation to continue.")
 @click.option(
-    "--model", help="auto, embedded, embedded:small, gguf:PATH, ollama:NAME, openai:NAME."
+    "--model",
+    help="auto, embedded, embedded:small, embedded:tiny, gguf:PATH, ollama:NAME, openai:NAME.",
 )
 @click.option("--adapter", help="Let this trained adapter answer, on the model it fits.")
 @click.option("--yes", is_flag=True, help="Approve every tool call that would ask first.")

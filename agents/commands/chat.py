@@ -9,7 +9,8 @@ import click
 @click.option("--thread", help="Name of the conversation; an existing one is continued.")
 @click.option("--agent", help="Let this agent answer instead of routing.")
 @click.option(
-    "--model", help="auto, embedded, embedded:small, gguf:PATH, ollama:NAME, openai:NAME."
+    "--model",
+    help="auto, embedded, embedded:small, embedded:tiny, gguf:PATH, ollama:NAME, openai:NAME.",
 )
 @click.option(
     "--server", "servers", multiple=True, help="Attach only these servers of your mcp.json."

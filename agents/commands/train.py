@@ -13,7 +13,9 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 def _settings(command: _Command) -> _Command:
     """The options that people set most, and `--set` for all others."""
     options = [
-        click.option("--base", help="embedded:tiny, embedded:small, a hub name or a folder."),
+        click.option(
+            "--base", help="embedded:tiny, embedded:small, embedded, a hub name or a folder."
+        ),
         click.option(
             "--method",
             type=click.Choice(["lora", "full", "prefix", "prompt", "bitfit", "dpo"]),

@@ -25,7 +25,7 @@ _MEAN = _STD = 0.5
 
 
 def new_model(tokenizer: CLIPTokenizer) -> CLIPModel:
-    """An untrained CLIP of about 1.8 M parameters for 64 x 64 pictures."""
+    """An untrained CLIP of about 1.5 M parameters for 64 x 64 pictures."""
     from transformers import CLIPConfig, CLIPModel
 
     text = {

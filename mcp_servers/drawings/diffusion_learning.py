@@ -36,7 +36,7 @@ _PUBLISHED = 10  # times that the pipeline so far is written
 
 @dataclass(frozen=True)
 class Parts:
-    """Folders of what the pipeline is made of: a VAE and a CLIP, or what it goes on from."""
+    """Folders of what the pipeline is made of: a VAE, a CLIP, and what it goes on from, if any."""
 
     vae: Path
     clip: Path
@@ -93,6 +93,8 @@ def train(
     report: Report,
 ) -> None:
     """Train the text encoder of CLIP to lay out facts, and the U-Net to draw by them.
+
+    A pipeline to go on from has such an encoder already.
 
     The facts of a caption come to stand at its last positions, which a caption of this world
     leaves empty. The U-Net learns from the same vectors, on latents of `scenes` drawings, and
@@ -156,8 +158,8 @@ def train(
 
 
 def _hidden(unet: UNet2DConditionModel) -> list[torch.nn.Parameter]:
-    """The matrices between the first and the last layer, which Muon is for."""
-    outer = ("conv_in.", "conv_out.", "layout.places")
+    """The matrices between what comes in and what goes out, which Muon is for."""
+    outer = ("conv_in.", "conv_out.", "layout.places", "add_embedding.pool.positional")
     return [
         each
         for name, each in unet.named_parameters()
@@ -185,7 +187,7 @@ def _train_text(
 
 
 def _times(count: int, steps: int) -> torch.Tensor:
-    """Times of the noise, mostly from the middle, where shapes are decided (arXiv:2403.03206)."""
+    """Times of the noise, most around 0.65, where shapes are decided (arXiv:2403.03206)."""
     mean, spread = _TIMES
     return (torch.sigmoid(mean + spread * torch.randn(count)) * steps).long().clamp(max=steps - 1)
 

@@ -1,4 +1,4 @@
-"""What the three recipes share: drawings as tensors, and the step that an optimiser takes."""
+"""What training on pictures shares: drawings as tensors, and the step that an optimiser takes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ _WARM_UP, _LAST_RATE, _LONGEST_GRADIENT = 100, 0.02, 1.0
 class Optimiser:
     """AdamW over so many steps, its rate by `_rate_at`, gradients clipped to a norm of 1.
 
-    Those of the learnt that are `matrices` (convolutions among them) go by Muon instead, at the
-    same rate. `taken` counts the steps; whoever restores `adam` from a checkpoint sets it too.
+    `taken` counts the steps; whoever restores `adam` from a checkpoint sets it too. Those of the
+    learnt that are `matrices` (convolutions among them) go by Muon instead, at the same rate, and
+    are not for checkpoints.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """Train the embedded picture models: `python -m mcp_servers.drawings.train clip|vae|diffusion`.
 
-The diffusion model needs the other two first.
+The diffusion model needs the other two in the same --out first, also to go on from another one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ def main(arguments: list[str] | None = None) -> None:
     """Train one model and write its folder."""
     parser = argparse.ArgumentParser(prog="train", description=__doc__)
     parser.add_argument("model", choices=[*_STEPS])
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("models"))
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(__file__).with_name("models"),
+        help="where the models go; the packaged ones are replaced where nothing is given",
+    )
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch", type=int)
     parser.add_argument("--scenes", type=int, default=60_000, help="drawings that diffusion learns")

@@ -79,7 +79,7 @@ def train(folder: Path, steps: int, batch: int, seed: int, report: Report) -> No
 def sharpen(model: AutoencoderKL, steps: int, batch: int, seed: int, report: Report) -> None:
     """Train the decoder alone, on whole pictures: small stars keep their points.
 
-    The latents stay what they are, so that a diffusion model learns them meanwhile.
+    The latents stay what they are, so that a diffusion model that has learnt them still fits.
     """
     set_seed(seed)
     rng = random.Random(seed + 3)

@@ -15,7 +15,7 @@ def folder(name: Name) -> Path:
     found = Path(__file__).with_name("models") / name
     if not found.is_dir():
         raise EngineError(
-            f"The embedded {name} model is not here. Install Dure again, or train the model: "
-            f"python -m mcp_servers.drawings.train {name}."
+            f"The embedded {name} model is not here. Install Dure again, or train it: "
+            f"python -m mcp_servers.drawings.train {name} (--help names what it needs first)."
         )
     return found

@@ -36,7 +36,7 @@ class SentenceModel:
 
             raise EngineError(
                 f"The embedder {name!r} is not built in ({', '.join(BUILT_IN)} are); others need "
-                "Sentence Transformers. Install it: pip install sentence-transformers."
+                "Sentence Transformers. Install it: pip install 'dure[embedders]'"
             )
         self.name = name
         self._lock = threading.RLock()

@@ -227,8 +227,8 @@ async def test_what_is_missing_is_asked_for(request_: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("request_", "told"),
     [
-        ("어텐션 계산 과정을 보여줘", "교재 2.3의 예문"),
-        ("show attention for layer 1", "the example of textbook 2.3"),
+        ("어텐션 계산 과정을 보여줘", "문장이 없어 예문으로"),
+        ("show attention for layer 1", "this is an example"),
         ('show attention of "I go"', None),
         ("I love you의 어텐션을 보여줘", None),
     ],
