@@ -277,8 +277,8 @@ def push_command(
 ) -> None:
     """Upload what a run made to the Hugging Face hub, as OWNER/NAME.
 
-    Nothing is ever uploaded but by this command, or by a request that says so and your yes. The
-    hub's token comes from: hf auth login.
+    No model is uploaded but by this command, by dure call training.push, or by a request that
+    says so and your yes. The hub's token comes from: hf auth login.
 
     \b
       dure train push faq me/faq-lora
