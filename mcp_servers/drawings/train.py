@@ -33,7 +33,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch", type=int)
     parser.add_argument("--scenes", type=int, default=60_000, help="drawings that diffusion learns")
-    parser.add_argument("--start", type=Path, help="a clip or diffusion folder to go on from")
+    parser.add_argument(
+        "--start", type=Path, help="a folder of such a model to go on from (of a vae, its decoder)"
+    )
     parser.add_argument("--seed", type=int, default=_SEED)
     given = parser.parse_args(arguments)
     steps = given.steps or _STEPS[given.model]
@@ -48,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
         case "vae":
             from mcp_servers.drawings import vae_learning
 
-            vae_learning.train(given.out / "vae", steps, batch, given.seed, report)
+            vae_learning.train(given.out / "vae", given.start, steps, batch, given.seed, report)
         case "diffusion":
             from mcp_servers.drawings import diffusion_learning
 

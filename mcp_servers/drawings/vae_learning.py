@@ -23,6 +23,7 @@ _LEARNING_RATE, _KL_WEIGHT = 3e-3, 5e-4
 _CROP = painting.SIDE // 2
 _ON_CROPS = 0.85  # of the steps
 _ON_DECODER = 0.4  # of as many steps once more
+_NOISE = 0.5  # of the encoder's, at most, where the decoder learns alone
 _SCALED = 256  # pictures from which the latents' spread is measured
 
 
@@ -43,13 +44,30 @@ def new_model() -> AutoencoderKL:
     )
 
 
-def train(folder: Path, steps: int, batch: int, seed: int, report: Report) -> None:
-    """Train with L1 + squared error + 5e-4 KL; write the model with its latents' scale.
+def train(
+    folder: Path, start: Path | None, steps: int, batch: int, seed: int, report: Report
+) -> None:
+    """Train an autoencoder, then its decoder alone; of one to go on from, the decoder alone."""
+    from diffusers import AutoencoderKL
+
+    set_seed(seed)
+    if start:
+        model = AutoencoderKL.from_pretrained(start, torch_dtype=torch.float32)
+        _sharpen(model, steps, batch, seed, report)
+    else:
+        model = _trained(steps, batch, seed, report)
+        _sharpen(model, int(steps * _ON_DECODER), batch, seed, report)
+    model.register_to_config(_name_or_path="")  # where it was read from is nobody's business
+    with folders.replaced(folder) as aside:
+        model.save_pretrained(aside)
+
+
+def _trained(steps: int, batch: int, seed: int, report: Report) -> AutoencoderKL:
+    """Train with L1 + squared error + 5e-4 KL, and measure the latents' scale.
 
     Most of a drawing is flat, so most steps see a quarter of it, around a thing; the last see
-    whole pictures, to whose statistics the group norms adapt. Then `sharpen`.
+    whole pictures, to whose statistics the group norms adapt.
     """
-    set_seed(seed)
     model = new_model().to(memory_format=torch.channels_last)
     optimiser = Optimiser(model.parameters(), _LEARNING_RATE, steps)
     rng = random.Random(seed + 1)
@@ -71,27 +89,27 @@ def train(folder: Path, steps: int, batch: int, seed: int, report: Report) -> No
         drawn = pixels([random_scene(rng) for _ in range(_SCALED)])
         latents = model.encode(drawn).latent_dist.sample()
     model.register_to_config(scaling_factor=round(1 / latents.std().item(), 5))
-    sharpen(model, int(steps * _ON_DECODER), batch, seed, report)
-    with folders.replaced(folder) as aside:
-        model.save_pretrained(aside)
+    return model
 
 
-def sharpen(model: AutoencoderKL, steps: int, batch: int, seed: int, report: Report) -> None:
+def _sharpen(model: AutoencoderKL, steps: int, batch: int, seed: int, report: Report) -> None:
     """Train the decoder alone, on whole pictures: small stars keep their points.
 
-    The latents stay what they are, so that a diffusion model that has learnt them still fits.
+    The latents stay what they are, so that a diffusion model that has learnt them still fits. As
+    that one was taught their means, they come with but a part of the encoder's noise, which would
+    have the decoder blur.
     """
-    set_seed(seed)
     rng = random.Random(seed + 3)
     learnt = [*model.decoder.parameters(), *model.post_quant_conv.parameters()]
     optimiser = Optimiser(learnt, _LEARNING_RATE, steps)
     model.train()
     for step in range(1, steps + 1):
         drawn = pixels([random_scene(rng) for _ in range(batch)])
-        drawn = drawn.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             with torch.no_grad():
-                latents = model.encode(drawn).latent_dist.sample()
+                posterior = model.encode(drawn).latent_dist
+                part = _NOISE * torch.rand(batch, 1, 1, 1)
+                latents = posterior.mean + part * posterior.std * torch.randn_like(posterior.mean)
             again = model.decode(latents).sample.float()
         optimiser.step(_error(again, drawn))
         report(step, steps, f"decoder alone, squared error {_squared(again, drawn):.5f}")

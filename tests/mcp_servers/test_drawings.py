@@ -152,8 +152,10 @@ def test_the_recipe_writes_folders_that_the_libraries_load(tmp_path: Path) -> No
     few = ["--out", str(tmp_path), "--steps", "2", "--batch", "4"]
     for model in ("clip", "vae", "diffusion"):
         main([model, *few, "--scenes", "8"])
-    for model in ("clip", "diffusion"):
+    encoder = _encoder(tmp_path / "vae")
+    for model in ("clip", "vae", "diffusion"):
         main([model, *few, "--scenes", "8", "--start", str(tmp_path / model)])
+    assert _encoder(tmp_path / "vae") == encoder  # the U-Net has learnt its latents
     from mcp_servers.torch_runtime import torch  # isort: skip
     from diffusers import StableDiffusionPipeline
     from transformers import CLIPModel, CLIPTokenizer
@@ -172,8 +174,17 @@ def test_the_recipe_writes_folders_that_the_libraries_load(tmp_path: Path) -> No
     assert drawn.size == (SIDE, SIDE)
     index = json.loads((tmp_path / "diffusion" / "model_index.json").read_text())
     assert index["_class_name"] == "StableDiffusionPipeline"
-    for file in (tmp_path / "diffusion").rglob("*.json"):
+    for file in tmp_path.rglob("*.json"):
         assert str(tmp_path) not in file.read_text()
+
+
+def _encoder(vae: Path) -> dict[str, bytes]:
+    from safetensors.numpy import load_file
+
+    weights = load_file(vae / "diffusion_pytorch_model.safetensors")
+    kept = {name: part.tobytes() for name, part in weights.items() if name.startswith("encoder")}
+    assert kept
+    return kept
 
 
 @pytest.mark.slow  # torch, diffusers
