@@ -32,8 +32,8 @@ class Optimiser:
         self._learnt = list(learnt)
         self._rate, self._steps = rate, steps
         self._matrices = list(matrices)
-        others = {id(each) for each in self._matrices}
-        rest = [each for each in self._learnt if id(each) not in others]
+        taken = {id(each) for each in self._matrices}
+        rest = [each for each in self._learnt if id(each) not in taken]
         self.adam = torch.optim.AdamW(rest, rate, weight_decay=weight_decay)
         self._optimisers: list[torch.optim.Optimizer] = [self.adam]
         # Muon takes two dimensions only: of a kernel, a view as the matrix that it is.

@@ -109,7 +109,7 @@ def random_scene(
     kinds: Kinds = _ALL,
     shares: tuple[int, int, int] = (3, 2, 4),
 ) -> Scene:
-    """A scene drawn at random: one thing, 2 to 4 of a kind, or two with a relation.
+    """A scene drawn at random: one thing, 2 to 4 of a kind, or two with a relation, in `shares`.
 
     Combinations that `is_held_out` names never come with `held_out=False`, always with True;
     None takes both.
