@@ -299,7 +299,7 @@ def _advice(found: Inspection, rows: Rows) -> list[str]:
         advice.append("All rows have the same label: there is nothing to tell apart. Add others.")
     if found["rows"] < FEW_ROWS:
         advice.append(
-            f"{found['rows']} rows are few: 1,000 to 10,000 suit LoRA (chapter 9.5). Expect the "
+            f"{found['rows']} rows are few: 1,000 to 10,000 suit LoRA. Expect the "
             "model to learn these rows rather than what they have in common."
         )
     return advice
