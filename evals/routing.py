@@ -24,11 +24,15 @@ TARGET = 0.95
 
 def main(model: str, limit: int | None) -> bool:
     """Route both sets, print stages, misses and confusion matrices; True at 95% held out."""
-    router = meta.build_decider(choose(load_settings(model=model)))
-    asyncio.run(_route(router, "routing", limit))
-    held_out = asyncio.run(_route(router, "routing_held_out", limit))
+    held_out = asyncio.run(_route_both(model, limit))
     print(f"target {TARGET:.0%} of routing_held_out, {model}: {held_out:.1%}")
     return held_out >= TARGET
+
+
+async def _route_both(model: str, limit: int | None) -> float:
+    router = meta.build_decider(choose(load_settings(model=model)))
+    await _route(router, "routing", limit)
+    return await _route(router, "routing_held_out", limit)
 
 
 async def _route(router: Router, name: str, limit: int | None) -> float:

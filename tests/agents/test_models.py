@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -281,6 +282,17 @@ async def test_openai_streams_from_a_compatible_server_of_ones_own(
     usage = [piece.usage_metadata for piece in pieces if piece.usage_metadata]
     assert usage[-1]["output_tokens"] <= 16
     assert not chosen.small
+
+
+@pytest.mark.slow
+def test_a_second_event_loop_may_ask_the_same_openai_server(
+    dure_home: Path, monkeypatch: pytest.MonkeyPatch, small_model: EmbeddedChatModel
+) -> None:
+    served = small_model.load()
+    monkeypatch.setenv("DURE_API_KEY", served.key)
+    settings = load_settings(model="openai:any", base_url=f"{served.address}/v1", max_tokens=16)
+    for _ in range(2):
+        assert asyncio.run(choose(settings).model.ainvoke("Count to ten.")).text
 
 
 @pytest.mark.slow
