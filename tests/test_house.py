@@ -283,6 +283,13 @@ def test_every_prompt_that_is_used_exists_and_every_prompt_is_used() -> None:
     assert {path.stem for path in (ROOT / "prompts").glob("*.md")} == prompts_used()
 
 
+def test_who_answers_in_general_knows_all_who_answer_in_particular() -> None:
+    chat, *others = sorted(agents(), key=lambda name: name != "chat")
+    assert len(others) > 5
+    for name in others:
+        assert re.search(rf"\b{name} \(", prompt(chat)), name
+
+
 def messages() -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = tomllib.loads(
         (ROOT / "prompts" / "messages.toml").read_text(encoding="utf-8")

@@ -6,18 +6,17 @@ import sys
 
 import click
 
+from agents.commands import options
+
 
 @click.command("ask")
 @click.argument("request", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-@click.option("--agent", help="Let this agent answer instead of routing.")
+@options.agent
 @click.option("--thread", help="Name of a conversation to continue.")
-@click.option(
-    "--model",
-    help="auto, embedded, embedded:small, embedded:tiny, gguf:PATH, ollama:NAME, openai:NAME.",
-)
+@options.model
 @click.option("--adapter", help="Let this trained adapter answer, on the model it fits.")
-@click.option("--yes", is_flag=True, help="Approve every tool call that would ask first.")
+@options.yes
 def command(
     request: tuple[str, ...],
     as_json: bool,

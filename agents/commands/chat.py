@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import click
 
+from agents.commands import options
+
 
 @click.command("chat")
 @click.option("--thread", help="Name of the conversation; an existing one is continued.")
-@click.option("--agent", help="Let this agent answer instead of routing.")
-@click.option(
-    "--model",
-    help="auto, embedded, embedded:small, embedded:tiny, gguf:PATH, ollama:NAME, openai:NAME.",
-)
+@options.agent
+@options.model
 @click.option(
     "--server", "servers", multiple=True, help="Attach only these servers of your mcp.json."
 )
-@click.option("--yes", is_flag=True, help="Approve every tool call that would ask first.")
+@options.yes
 def command(
     thread: str | None,
     agent: str | None,

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import click
 
+_servers = click.option(
+    "--servers",
+    help="Comma-separated names, as regex,diffusion. Default: all that dure tools lists.",
+)
+
 
 @click.group("mcp", invoke_without_command=True)
 @click.option(
@@ -15,10 +20,7 @@ import click
 )
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=8765, show_default=True)
-@click.option(
-    "--servers",
-    help="Comma-separated names, as regex,diffusion. Default: all that dure tools lists.",
-)
+@_servers
 @click.option("--no-ask", is_flag=True, help="Leave out the tool `ask` (the whole agent).")
 @click.option(
     "--token", envvar="DURE_TOKEN", help="Bearer token; required beyond loopback. [DURE_TOKEN]"
@@ -64,10 +66,7 @@ def command(
 
 @command.command("install")
 @click.argument("host", type=click.Choice(["claude", "cursor"]))
-@click.option(
-    "--servers",
-    help="Comma-separated names, as regex,diffusion. Default: all that dure tools lists.",
-)
+@_servers
 @click.option("--print", "only_print", is_flag=True, help="Show the entry; change nothing.")
 def install(host: str, servers: str | None, only_print: bool) -> None:
     """Write Dure into a host's `mcpServers`, keeping what is there (with a backup)."""

@@ -31,15 +31,15 @@ class Optimiser:
     ) -> None:
         self._learnt = list(learnt)
         self._rate, self._steps = rate, steps
-        self._matrices = list(matrices)
-        taken = {id(each) for each in self._matrices}
-        rest = [each for each in self._learnt if id(each) not in taken]
+        # Muon takes two dimensions only: of a kernel, a view as the matrix that it is.
+        self._flat = {each: torch.nn.Parameter(each.data.flatten(1)) for each in matrices}
+        rest = [each for each in self._learnt if each not in self._flat]
         self.adam = torch.optim.AdamW(rest, rate, weight_decay=weight_decay)
         self._optimisers: list[torch.optim.Optimizer] = [self.adam]
-        # Muon takes two dimensions only: of a kernel, a view as the matrix that it is.
-        self._flat = [torch.nn.Parameter(each.data.flatten(1)) for each in self._matrices]
         if self._flat:
-            muon = torch.optim.Muon(self._flat, rate, weight_decay, adjust_lr_fn="match_rms_adamw")
+            muon = torch.optim.Muon(
+                self._flat.values(), rate, weight_decay, adjust_lr_fn="match_rms_adamw"
+            )
             self._optimisers.append(muon)
         self.taken = 0
 
@@ -47,7 +47,7 @@ class Optimiser:
         """Go one step down the loss's gradient."""
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._learnt, _LONGEST_GRADIENT)
-        for flat, each in zip(self._flat, self._matrices, strict=True):
+        for each, flat in self._flat.items():
             flat.grad = None if each.grad is None else each.grad.flatten(1)
         for optimiser in self._optimisers:
             for group in optimiser.param_groups:
