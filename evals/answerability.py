@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from agents.meta import sentence_vectors
 from agents.session import Session, open_session
 from agents.settings import load_settings
 from evals.reports import cases, share
@@ -74,7 +75,7 @@ async def collect(file: Path, korquad: Path | None, count: int, seconds: float) 
 
 async def _ask(session: Session, case: Case) -> Case:
     model, question = session.chosen.model, case["question"]
-    read = compress(question, case["passages"], BUDGET, counter(model))
+    read = compress(question, case["passages"], BUDGET, counter(model), sentence_vectors)
     yes = await yes_or_no(model, answerable_prompt(read, question))
     reply = str((await model.ainvoke(answer_prompt(read, question))).text)
     stated = await yes_or_no(model, stated_prompt(read, question, reply))

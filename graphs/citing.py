@@ -10,10 +10,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from langchain_core.tools import BaseTool
+
 from graphs.language import Language, language_of
 from graphs.passages import Passage, evidence_spans, gives_orders, sentence_spans
-from graphs.state import Citation
+from graphs.state import Citation, Step
 from graphs.tokens import asked_content, content, names
+from graphs.tool_calls import call_tool, result_of
+from prompts import say
 
 _SUPPORT = 0.45  # share of a sentence's content tokens that a source span must contain
 _ADDED = 0.34  # share of what it adds to the question
@@ -65,6 +69,56 @@ def cite(
         if (best := _best(said, question, sources)) is not None:
             kept.append(f"{piece.rstrip()} [{_number(citations, best)}]")
     return re.sub(r"\n{3,}", "\n\n", "".join(kept)).strip(), citations
+
+
+async def cite_from_pages(
+    answer: str, passages: Sequence[Passage], question: str, page_text: BaseTool
+) -> tuple[str, list[Citation], list[Step]]:
+    """As `cite`, of what stands verbatim on its page as the server has it; and the calls made."""
+    steps: list[Step] = []
+    texts: dict[tuple[str, int | None], str] = {}
+    while True:
+        marked, citations = cite(answer, passages, question)
+        quotes: dict[tuple[str, int | None], list[str]] = {}
+        for citation in citations:
+            place = citation["source"], citation["page"]
+            quotes.setdefault(place, []).append(citation["quote"])
+        for passage in passages:
+            place = _place(passage)
+            if (passage["title"], passage["page"]) not in quotes or place in texts:
+                continue
+            arguments = {"source": passage["source"], "page": passage["page"]}
+            message = await call_tool("rag", page_text, arguments)
+            steps.append(message.additional_kwargs["step"])
+            result = result_of(message)
+            texts[place] = result["text"] if message.status != "error" else ""
+        sound = [
+            passage
+            for passage in passages
+            if all(
+                quote in texts[_place(passage)]
+                for quote in quotes.get((passage["title"], passage["page"]), [])
+                if quote in passage["text"]
+            )
+        ]
+        if len(sound) == len(passages):
+            return marked, citations, steps
+        passages = sound
+
+
+def listed(citations: Sequence[Citation], language: Language) -> str:
+    """The list of sources below an answer, in Markdown."""
+    lines = [f"**{say('sources', language)}**", ""]
+    for citation in citations:
+        page = citation["page"]
+        where = f", {say('page', language, page=page)}" if page is not None else ""
+        quote = " ".join(citation["quote"].split())
+        lines.append(f"[{citation['n']}] {citation['source']}{where}: “{quote}”  ")
+    return "\n".join(lines)
+
+
+def _place(passage: Passage) -> tuple[str, int | None]:
+    return str(passage["source"]), passage["page"]
 
 
 def _best(sentence: str, question: str, sources: Sequence[_Source]) -> _Source | None:

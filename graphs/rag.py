@@ -26,7 +26,7 @@ from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from typing_extensions import TypedDict
 
-from graphs.citing import cite
+from graphs.citing import cite, cite_from_pages, listed
 from graphs.compression import compress
 from graphs.documents import asks_of_all, named_document, pages_of, wants_all
 from graphs.evidence import (
@@ -43,6 +43,7 @@ from graphs.passages import Passage, as_prompt, readable
 from graphs.queries import hypothetical, points_back, standalone, variants
 from graphs.reading import counter, method_for, read
 from graphs.showing import Wanted, show_page, wanted_page
+from graphs.similarity import Features
 from graphs.specialist import Specialist, answer_message, request_of, with_facts
 from graphs.state import Citation, Step, Turn
 from graphs.tool_calls import call_tool, result_of
@@ -89,11 +90,14 @@ class Asked(TypedDict, total=False):
 
 
 def build_rag(
-    model: BaseChatModel, tools: Mapping[str, BaseTool], manage: Specialist
+    model: BaseChatModel, tools: Mapping[str, BaseTool], manage: Specialist, vectors: Features
 ) -> Specialist:
-    """A node that answers from the index; `manage` handles adding, listing and removing."""
+    """A node that answers from the index; `manage` handles adding, listing and removing.
+
+    `vectors` are of sentences, Korean and English alike.
+    """
     graph = StateGraph(Asked)
-    nodes = _Nodes(model, tools)
+    nodes = _Nodes(model, tools, vectors)
     for name in (
         "understand",
         "search",
@@ -145,9 +149,12 @@ def answer_prompt(texts: Sequence[str], question: str) -> list[AnyMessage]:
 class _Nodes:
     """The steps of the state machine over one model and one server's tools."""
 
-    def __init__(self, model: BaseChatModel, tools: Mapping[str, BaseTool]) -> None:
+    def __init__(
+        self, model: BaseChatModel, tools: Mapping[str, BaseTool], vectors: Features
+    ) -> None:
         self._model = model
         self._tools = tools
+        self._vectors = vectors
 
     async def understand(self, state: Asked) -> Asked:
         """The question on its own, and whether it asks for a whole document."""
@@ -215,7 +222,8 @@ class _Nodes:
         small = hasattr(self._model, "aprobabilities")
         budget = BUDGET if small and not asks_of_all(question) else _SERVED
         # Counting may load the model; the event loop must go on meanwhile.
-        texts = await asyncio.to_thread(compress, question, passages, budget, counter(self._model))
+        count = counter(self._model)
+        texts = await asyncio.to_thread(compress, question, passages, budget, count, self._vectors)
         yes = await yes_or_no(self._model, answerable_prompt(texts, question))
         found = signs(question, passages, texts, yes)
         return {"read": texts, "yes": yes, "chance": chance("read", found)}
@@ -227,7 +235,9 @@ class _Nodes:
         reply = str(replies[-1].text)
         stated = await yes_or_no(self._model, stated_prompt(state["read"], question, reply))
         found = signs(question, passages, state["read"], state["yes"], stated, reply)
-        marked, kept, steps = await self._cited(reply, passages, question)
+        marked, kept, steps = await cite_from_pages(
+            reply, passages, question, self._tools["page_text"]
+        )
         update: Asked = {
             "replies": [*state["replies"], *replies],
             "steps": [*state["steps"], *steps],
@@ -237,7 +247,7 @@ class _Nodes:
         needed = enough("answered") + _STRICTER * (state["attempts"] > 1)
         if kept and not denies(reply) and update["chance"] >= needed:
             update["citations"] = kept
-            update["text"] = f"{marked}\n\n{_sources(kept, language)}"
+            update["text"] = f"{marked}\n\n{listed(kept, language)}"
         else:
             get_stream_writer()({"event": "again", "reason": "evidence"})
         return update
@@ -275,7 +285,7 @@ class _Nodes:
 
         reading = await read(self._model, asked, texts, method, told)
         marked, citations = cite(reading.text, pages)
-        text = f"{marked}\n\n{_sources(citations, language)}"
+        text = f"{marked}\n\n{listed(citations, language)}"
         if not citations:
             text = say("nothing_supported", language, pages=len(pages))
         return {
@@ -311,44 +321,6 @@ class _Nodes:
         again = await read(self._model, asked, texts, method)
         return [*reading.replies, *again.replies]
 
-    async def _cited(
-        self, reply: str, passages: Sequence[Passage], question: str
-    ) -> tuple[str, list[Citation], list[Step]]:
-        """The reply tied to quotes that stand verbatim on their pages, as the server has them."""
-        steps: list[Step] = []
-        texts: dict[tuple[str, int | None], str] = {}
-        while True:
-            marked, citations = cite(reply, passages, question)
-            quotes: dict[tuple[str, int | None], list[str]] = {}
-            for citation in citations:
-                place = citation["source"], citation["page"]
-                quotes.setdefault(place, []).append(citation["quote"])
-            for passage in passages:
-                place = _place(passage)
-                if (passage["title"], passage["page"]) not in quotes or place in texts:
-                    continue
-                arguments = {"source": passage["source"], "page": passage["page"]}
-                message = await call_tool("rag", self._tools["page_text"], arguments)
-                steps.append(message.additional_kwargs["step"])
-                result = result_of(message)
-                texts[place] = result["text"] if message.status != "error" else ""
-            sound = [
-                passage
-                for passage in passages
-                if all(
-                    quote in texts[_place(passage)]
-                    for quote in quotes.get((passage["title"], passage["page"]), [])
-                    if quote in passage["text"]
-                )
-            ]
-            if len(sound) == len(passages):
-                return marked, citations, steps
-            passages = sound
-
-
-def _place(passage: Passage) -> tuple[str, int | None]:
-    return str(passage["source"]), passage["page"]
-
 
 def _reminded(question: str, key: str, language: Language) -> str:
     """The question with a word about the language of the answer: last, or it is forgotten."""
@@ -380,16 +352,6 @@ def _again(state: Asked) -> str:
 def _tell(key: str, language: Language, **values: object) -> None:
     """A line about a step that takes a while."""
     get_stream_writer()({"event": "progress", "text": say(key, language, **values)})
-
-
-def _sources(citations: list[Citation], language: Language) -> str:
-    lines = [f"**{say('sources', language)}**", ""]
-    for citation in citations:
-        page = citation["page"]
-        where = f", {say('page', language, page=page)}" if page is not None else ""
-        quote = " ".join(citation["quote"].split())
-        lines.append(f"[{citation['n']}] {citation['source']}{where}: “{quote}”  ")
-    return "\n".join(lines)
 
 
 def _short(query: str) -> str:

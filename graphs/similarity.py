@@ -1,4 +1,4 @@
-"""Which agent's examples a request is most like."""
+"""How alike texts are: which agent's examples a request is most like, cosines of sentences."""
 
 from __future__ import annotations
 
@@ -59,6 +59,13 @@ class ExampleClassifier:
     def _probabilities(self, outputs: Any) -> dict[str, float]:
         weights = np.exp(_SHARPNESS * (outputs - outputs.max()))
         return dict(zip(self.labels, map(float, weights / weights.sum()), strict=True))
+
+
+def cosines(text: str, others: Sequence[str], features: Features) -> list[float]:
+    """The cosine of a text's vector with each other's; what points away counts 0."""
+    vectors = np.asarray(features([text, *others]))
+    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    return [max(0.0, float(cosine)) for cosine in vectors[1:] @ vectors[0]]
 
 
 def _kernel(vectors: Any) -> Any:

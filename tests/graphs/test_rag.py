@@ -10,6 +10,7 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 
+from agents.meta import sentence_vectors
 from graphs.rag import build_rag, is_about_the_index
 from graphs.state import Turn
 from tests.graphs.documents import PLANTED, Library
@@ -50,8 +51,9 @@ async def ask(
     async def manage(state: Turn) -> Turn:
         return {"messages": [AIMessage("managed")]}
 
+    tools = library.offered or library.tools()
     graph = StateGraph(Turn)
-    graph.add_node("rag", build_rag(model, library.offered or library.tools(), manage))
+    graph.add_node("rag", build_rag(model, tools, manage, sentence_vectors))
     graph.add_edge(START, "rag")
     graph.add_edge("rag", END)
     compiled = graph.compile(checkpointer=InMemorySaver())
