@@ -25,27 +25,27 @@ from agents.meta import sentence_vectors
 from agents.session import Session, open_session
 from agents.settings import load_settings
 from evals.reports import cases, share
+from graphs.citing import cite
 from graphs.compression import compress
-from graphs.evidence import Stage, answerable_prompt, signs, stated_prompt, yes_or_no
+from graphs.evidence import (
+    Stage,
+    answerable_prompt,
+    denies,
+    signs,
+    yes_or_no,
+)
+from graphs.passages import readable
 from graphs.rag import BUDGET, PASSAGES, answer_prompt
 from graphs.reading import counter
 
 _WEIGHTS = Path(__file__).parents[1] / "graphs" / "evidence.json"
-_SETS = ("lesson_plan_questions", "lesson_plan_fitting")
+_SETS = ("lesson_plan_questions", "lesson_plan_fitting", "lesson_plan_paraphrased")
 _SKIPPED = 2000  # KorQuAD questions that retrieval is fitted on and measured with
 _SIGNS: dict[Stage, tuple[str, ...]] = {
-    "read": ("yes", "coverage", "covered", "names", "foreign"),
-    "answered": (
-        "yes",
-        "coverage",
-        "covered",
-        "names",
-        "foreign",
-        "stated",
-        "held",
-    ),
+    "read": ("yes", "coverage", "names", "foreign"),
+    "answered": ("yes", "coverage", "names", "foreign", "quoted"),
 }
-_STRENGTH = 1.0  # inverse of the L2 penalty
+_STRENGTH = 0.2  # inverse of the L2 penalty
 _KEEP = 0.98  # share of the answerable that must pass the first stage
 
 Case = dict[str, Any]
@@ -69,7 +69,7 @@ async def collect(file: Path, korquad: Path | None, count: int, seconds: float) 
                     out.write(json.dumps(told, ensure_ascii=False) + "\n")
                 mark = "yes" if case["answerable"] else "no "
                 print(
-                    f"{mark} {told['yes']:.2f} {told['stated']:.2f} {case['question']}", flush=True
+                    f"{mark} {told['yes']:.2f} {told['quoted']:.2f} {case['question']}", flush=True
                 )
 
 
@@ -78,8 +78,11 @@ async def _ask(session: Session, case: Case) -> Case:
     read = compress(question, case["passages"], BUDGET, counter(model), sentence_vectors)
     yes = await yes_or_no(model, answerable_prompt(read, question))
     reply = str((await model.ainvoke(answer_prompt(read, question))).text)
-    stated = await yes_or_no(model, stated_prompt(read, question, reply))
-    return {**case, "read": read, "yes": yes, "reply": reply, "stated": stated}
+    citations = [] if denies(reply) else cite(reply, case["passages"], question)[1]
+    quotes = [readable(citation["quote"]) for citation in citations]
+    quoted = await yes_or_no(model, answerable_prompt(quotes, question)) if quotes else 0.0
+    told = {"read": read, "yes": yes, "reply": reply, "kept": bool(quotes), "quoted": quoted}
+    return {**case, **told}
 
 
 async def _lesson_plan(session: Session) -> Any:
@@ -125,40 +128,50 @@ def _korquad(file: Path, count: int) -> Iterator[Case]:
 
 def fit(file: Path) -> None:
     """Fit both stages, print what they are worth, and write `graphs/evidence.json`."""
-    rows = _read(file)
-    truth = [bool(row["answerable"]) for row in rows]
-    found = [
-        signs(r["question"], r["passages"], r["read"], r["yes"], r["stated"], r["reply"])
-        for r in rows
-    ]
-    print(f"{len(rows)} questions, {sum(truth)} of them answerable")
-    fitted = {stage: _fit(stage, found, truth) for stage in _SIGNS}
+    collected = _read(file)
+    rows = [row for row in collected if not row["answerable"] or _was_read(row)]
+    print(f"{len(rows)} questions, {sum(row['answerable'] for row in rows)} of them answerable;")
+    print(f"left out: {len(collected) - len(rows)} whose answer was not among what was read")
+    fitted = {stage: _fit(stage, rows) for stage in _SIGNS}
     _WEIGHTS.write_text(json.dumps(fitted, indent=2) + "\n", encoding="utf-8")
     print(f"written: {_WEIGHTS.name}")
 
 
-def _fit(stage: Stage, found: Sequence[dict[str, float]], truth: list[bool]) -> dict[str, Any]:
+def _was_read(row: Case) -> bool:
+    """Whether what the model read holds the answer."""
+    read = "".join(" ".join(row["read"]).lower().split())
+    return any("".join(word.lower().split()) in read for word in row["keywords"])
+
+
+def _fit(stage: Stage, rows: Sequence[Case]) -> dict[str, Any]:
+    """One stage's weights and threshold. An answer without a quote never reaches the second."""
     import numpy as np
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     names = _SIGNS[stage]
+    found = [signs(r["question"], r["passages"], r["read"], r["yes"], r["quoted"]) for r in rows]
     table = np.array([[row[name] for name in names] for row in found])
-    target = np.array(truth)
+    target = np.array([bool(row["answerable"]) for row in rows])
+    judged = np.array([stage == "read" or row["kept"] for row in rows])
     model = LogisticRegression(C=_STRENGTH, class_weight="balanced")
-    folds = StratifiedKFold(min(10, *np.bincount(target)), shuffle=True, random_state=0)
-    chances = cross_val_predict(model, table, target, cv=folds, method="predict_proba")[:, 1]
+    model.fit(table[judged], target[judged])
+    folds = StratifiedKFold(10, shuffle=True, random_state=0)
+    chances = np.zeros(len(rows))
+    chances[judged] = cross_val_predict(
+        model, table[judged], target[judged], cv=folds, method="predict_proba"
+    )[:, 1]
     if stage == "read":
         threshold = float(np.quantile(chances[target], 1 - _KEEP)) - 0.02
     else:  # where the worse of the two errors is least; the middle, where that is a range
-        steps = np.linspace(0.2, 0.8, 61)
+        steps = np.linspace(0.1, 0.8, 71)
         worse = [max((chances[target] < t).mean(), (chances[~target] >= t).mean()) for t in steps]
         threshold = float(np.median(steps[np.isclose(worse, min(worse))]))
-    model.fit(table, target)
-    print(f"\n{stage}: area under the curve {roc_auc_score(target, chances):.3f}, cross-validated")
+    area = roc_auc_score(target[judged], chances[judged])
+    print(f"\n{stage}, {judged.sum()} questions: area under the curve {area:.3f}, cross-validated")
     for place, name in enumerate(names):
-        alone = roc_auc_score(target, table[:, place])
+        alone = roc_auc_score(target[judged], table[judged, place])
         print(f"  {name:<9} weight {model.coef_[0][place]:+.2f}, alone {alone:.3f}")
     for kind, what in ((target, "answerable"), (~target, "unanswerable")):
         below = share(int((chances[kind] < threshold).sum()), int(kind.sum()))

@@ -23,7 +23,7 @@ _SUPPORT = 0.45  # share of a sentence's content tokens that a source span must 
 _ADDED = 0.34  # share of what it adds to the question
 _NEW, _HARDLY = 0.6, 0.2  # or most of what it adds, or its names and numbers, and little else
 _QUOTE = 400  # characters; longer spans are cut at a word
-_NEIGHBOURS = 3  # sentences that one quote may join
+_NEIGHBOURS = 5  # sentences, or lines of a list, that one quote may join
 _MARK = re.compile(r"[ \t]*\[\d{1,3}\]")
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+")
 _PIECE = re.compile(r"(?:[^.!?。\n]|[.!?](?=\S))+[.!?。]*|[.!?。]+|\n")
@@ -137,8 +137,8 @@ def _best(sentence: str, question: str, sources: Sequence[_Source]) -> _Source |
         enough = share >= _SUPPORT and (not added or new >= _ADDED)
         enough = enough or (share >= _HARDLY and (bool(exact) or (bool(added) and new >= _NEW)))
         if question and language_of(question) != source.language and not source.suspect:
-            # Between two languages only names and numbers can be compared.
-            enough = enough or bool(exact)
+            # Between two languages only names, numbers and words left as they are can be compared.
+            enough = enough or bool(exact) or new >= _ADDED
         elif about and not about & source.tokens:
             enough = False  # a quote must be about what is asked
         if not enough:
@@ -155,7 +155,7 @@ def _share(tokens: frozenset[str] | set[str], held: frozenset[str]) -> float:
 
 
 def _sources(passages: Sequence[Passage]) -> Iterator[_Source]:
-    """Each sentence, and each run of up to three neighbours, as verbatim quotes."""
+    """Each sentence, and each run of up to five neighbours, as verbatim quotes."""
     for passage in passages:
         text = passage["text"]
         spans = evidence_spans(text)

@@ -1,8 +1,9 @@
 """Whether retrieved text answers a question: a small calibrated model over cheap signs.
 
-A 1.5B model's yes or no alone is wrong too often in both directions. Its log-odds, how much of the
-question the passages cover, and how much of the answer they hold are put together by a logistic
-regression. `evidence.json` holds its weights; `python -m evals.answerability --fit` fits them.
+A 1.5B model's yes or no alone is wrong too often in both directions. Its log-odds, and how much of
+the question the passages cover, are put together by a logistic regression; once an answer is
+written, the model is asked again over the quotes of that answer alone, where nothing distracts it.
+`evidence.json` holds the weights; `python -m evals.answerability fit` fits them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from langchain_core.messages import AnyMessage
 
 from graphs.language import language_of
 from graphs.passages import Passage, as_prompt
-from graphs.tokens import asked_content, content, names
+from graphs.tokens import content, names
 from prompts import prompt
 
 Stage = Literal["read", "answered"]
@@ -42,26 +43,21 @@ def signs(
     passages: Sequence[Passage],
     read: Sequence[str],
     yes: float,
-    stated: float = 0.5,
-    reply: str = "",
+    quoted: float = 0.5,
 ) -> dict[str, float]:
     """What speaks for an answer, by name: log-odds within ±3, the others from 0 to 1.
 
-    `read` is what the model read of the passages, `yes` its probability that they answer the
-    question, `stated` that they state `reply`.
+    `read` is what the model read of the passages, `yes` its probability that this answers the
+    question, `quoted` that the quotes of its answer alone do.
     """
     held = content(" ".join(read))
-    asked = asked_content(question)
-    added = content(reply) - content(question)
     foreign = bool(read) and language_of(question) != language_of(read[0])
     return {
         "yes": _log_odds(yes),
         "coverage": max((p["scores"].get("coverage", 0.0) for p in passages), default=0.0),
-        "covered": _share(asked, held),
         "names": _share(names(question), held),
         "foreign": float(foreign),
-        "stated": _log_odds(stated),
-        "held": _share(added, held) if added else 0.0,
+        "quoted": _log_odds(quoted),
     }
 
 
@@ -96,11 +92,6 @@ async def yes_or_no(model: BaseChatModel, messages: list[AnyMessage]) -> float:
 def answerable_prompt(read: Sequence[str], question: str) -> list[AnyMessage]:
     """Asks whether these texts answer the question."""
     return as_prompt(read, f"{question}\n\n{prompt('evidence')}")
-
-
-def stated_prompt(read: Sequence[str], question: str, reply: str) -> list[AnyMessage]:
-    """Asks whether these texts state this answer (Kadavath et al. 2022, P(True))."""
-    return as_prompt(read, f"{question}\n\n{prompt('stated').replace('{answer}', reply)}")
 
 
 @cache

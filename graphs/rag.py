@@ -35,7 +35,6 @@ from graphs.evidence import (
     denies,
     enough,
     signs,
-    stated_prompt,
     yes_or_no,
 )
 from graphs.language import Language, language_of, strays_from
@@ -233,24 +232,29 @@ class _Nodes:
         question, passages, language = state["question"], state["passages"], state["language"]
         replies = await self._write(question, state["read"], language)
         reply = str(replies[-1].text)
-        stated = await yes_or_no(self._model, stated_prompt(state["read"], question, reply))
-        found = signs(question, passages, state["read"], state["yes"], stated, reply)
         marked, kept, steps = await cite_from_pages(
             reply, passages, question, self._tools["page_text"]
         )
         update: Asked = {
             "replies": [*state["replies"], *replies],
             "steps": [*state["steps"], *steps],
-            "chance": chance("answered", found),
             "text": "",
         }
-        needed = enough("answered") + _STRICTER * (state["attempts"] > 1)
-        if kept and not denies(reply) and update["chance"] >= needed:
+        if kept and not denies(reply) and await self._supported(state, kept):
             update["citations"] = kept
             update["text"] = f"{marked}\n\n{listed(kept, language)}"
         else:
             get_stream_writer()({"event": "again", "reason": "evidence"})
         return update
+
+    async def _supported(self, state: Asked, citations: Sequence[Citation]) -> bool:
+        """Whether the quotes of an answer, alone, still answer the question."""
+        question, read = state["question"], state["read"]
+        quotes = [readable(citation["quote"]) for citation in citations]
+        quoted = await yes_or_no(self._model, answerable_prompt(quotes, question))
+        found = signs(question, state["passages"], read, state["yes"], quoted)
+        needed = enough("answered") + _STRICTER * (state["attempts"] > 1)
+        return chance("answered", found) >= needed
 
     async def rewrite(self, state: Asked) -> Asked:
         """Other ways to search: first other phrasings, then a hypothetical answer."""

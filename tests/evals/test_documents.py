@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from evals.answerability import _SETS
 from evals.documents import _count, _Counts, evenly
 from evals.reports import cases
 
@@ -47,7 +48,7 @@ def test_the_report_gives_every_share_with_its_standard_error() -> None:
     assert "verbatim in their source: 3/3" in told
 
 
-@pytest.mark.parametrize("name", ["lesson_plan_questions", "lesson_plan_fitting"])
+@pytest.mark.parametrize("name", _SETS)
 def test_every_stored_case_can_be_judged(name: str) -> None:
     asked = cases(name)
     assert len({case["question"] for case in asked}) == len(asked) >= 40

@@ -14,9 +14,9 @@ QUESTION = "LoRA의 r 값은 일반적으로 어느 범위인가요?"
 TEXT = "r 값은 학습 능력을 조절한다. LoRA에서는 일반적으로 r=8~64 사이에서 설정한다."
 
 
-def found(yes: float, stated: float, coverage: float, text: str = TEXT) -> dict[str, float]:
+def found(yes: float, quoted: float, coverage: float, text: str = TEXT) -> dict[str, float]:
     passages: list[dict[str, Any]] = [{"text": text, "scores": {"coverage": coverage}}]
-    return signs(QUESTION, passages, [text], yes, stated, "LoRA의 r 값은 8~64 사이입니다.")
+    return signs(QUESTION, passages, [text], yes, quoted)
 
 
 @pytest.mark.parametrize("stage", ["read", "answered"])
@@ -35,7 +35,12 @@ def test_the_models_yes_and_the_coverage_speak_for_an_answer(stage: Stage) -> No
 
 def test_nothing_found_is_a_low_chance_and_no_error() -> None:
     assert chance("read", signs("왜?", [], [], 0.0)) < 0.5
-    assert 0 <= chance("answered", signs("", [], [], 1.0, 1.0, "")) <= 1
+    assert 0 <= chance("answered", signs("", [], [], 1.0, 1.0)) <= 1
+
+
+def test_quotes_that_do_not_answer_take_back_what_the_passages_seemed_to_say() -> None:
+    assert chance("answered", found(0.8, 0.3, 0.6)) < enough("answered")
+    assert chance("answered", found(0.6, 0.8, 0.6)) > enough("answered")
 
 
 @pytest.mark.parametrize(
