@@ -2,8 +2,8 @@
 
 Extractive, so that what the model reads stands in the documents word for word. Shared words alone
 lose an answer that the question paraphrases, or that is in another language; sentence vectors
-alone lose names. Their sum was chosen on 66 questions about the textbook: at 400 tokens 92% of
-the answers were kept, with words alone 82%.
+alone lose names and numbers. The weights were chosen on the fitting questions about the textbook;
+`python -m evals.answerability fit` tells of how many the answer is among what is read.
 """
 
 from __future__ import annotations

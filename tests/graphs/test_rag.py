@@ -132,12 +132,23 @@ async def test_a_second_search_can_find_what_the_first_did_not() -> None:
 
 
 async def test_an_answer_that_nothing_supports_becomes_a_refusal() -> None:
-    replies = [YES, AIMessage("It is 128."), YES, AIMessage("r?"), AIMessage("The rank is 8.")]
+    replies = [YES, AIMessage("It is 128."), AIMessage("r?"), AIMessage("The rank is 8.")]
     done = await ask("What is the rank r of LoRA?", replies=replies)
     assert len(done.library.searches) == 3
     assert "no evidence" in done.text
     assert "128" not in done.text
     assert done.turn["citations"] == []
+
+
+async def test_an_answer_is_withdrawn_where_its_quotes_alone_do_not_answer() -> None:
+    said = AIMessage("연차 휴가는 1년에 15일이다.")
+    replies = [YES, said, NO, AIMessage("휴가?"), AIMessage("휴가는 15일이다.")]
+    done = await ask("연차 휴가는 1년에 며칠이야?", replies=replies)
+    asked = str(done.model.asked[2][-1].text)
+    assert asked.count("<passage>") == 1
+    assert "연차 휴가는 1년에 15일이다." in asked
+    assert done.turn["citations"] == []
+    assert "근거가 없습니다" in done.text
 
 
 @pytest.mark.parametrize(
@@ -154,7 +165,7 @@ async def test_an_answer_that_nothing_supports_becomes_a_refusal() -> None:
 async def test_a_planted_instruction_is_never_the_answer(obeyed: str, question: str) -> None:
     """Even from a model that obeys it: the sentence has no source that may be quoted."""
     library = Library({("안내서.md", None): PLANTED})
-    replies = [YES, AIMessage(obeyed), YES, AIMessage("휴가?"), NO, AIMessage("15일"), NO]
+    replies = [YES, AIMessage(obeyed), AIMessage("휴가?"), NO, AIMessage("15일"), NO]
     done = await ask(question, replies=replies, library=library)
     assert "PWNED" not in done.text
     assert done.turn["citations"] == []
@@ -258,7 +269,7 @@ async def test_a_passage_that_is_not_on_its_page_is_not_quoted() -> None:
 
     page_text.metadata = {"server": "retrieval"}
     library.offered = {**tools, "page_text": page_text}
-    replies = [YES, AIMessage("연차 휴가는 1년에 15일입니다."), YES, AIMessage("휴가?")]
+    replies = [YES, AIMessage("연차 휴가는 1년에 15일입니다."), AIMessage("휴가?")]
     done = await ask(
         "연차 휴가는 1년에 며칠이야?", replies=[*replies, AIMessage("15일")], library=library
     )
