@@ -197,10 +197,8 @@ def _openai(name: str, settings: Settings) -> BaseChatModel:
             "server of your own."
         )
     from langchain_openai import ChatOpenAI
-    from openai import DefaultAsyncHttpxClient
+    from openai import Timeout
 
-    # LangChain's own client would be shared by all models of this address, and its connections
-    # belong to the event loop that opened them: the next loop's model would find them closed.
     return ChatOpenAI(
         model=name,
         base_url=settings.base_url,
@@ -208,7 +206,10 @@ def _openai(name: str, settings: Settings) -> BaseChatModel:
         temperature=0,
         max_completion_tokens=settings.max_tokens,
         stream_usage=True,
-        http_async_client=DefaultAsyncHttpxClient(),
+        # LangChain shares its HTTP clients among models of one address and timeout, and their
+        # connections belong to the event loop that opened them: the next loop's model would find
+        # them closed. A timeout that is an object keeps this model's clients its own.
+        timeout=Timeout(None),
     )
 
 

@@ -157,7 +157,8 @@ def _fit(stage: Stage, rows: Sequence[Case]) -> dict[str, Any]:
     judged = np.array([stage == "read" or row["kept"] for row in rows])
     model = LogisticRegression(C=_STRENGTH, class_weight="balanced")
     model.fit(table[judged], target[judged])
-    folds = StratifiedKFold(10, shuffle=True, random_state=0)
+    fewest = min(10, *np.bincount(target[judged]))
+    folds = StratifiedKFold(fewest, shuffle=True, random_state=0)
     chances = np.zeros(len(rows))
     chances[judged] = cross_val_predict(
         model, table[judged], target[judged], cv=folds, method="predict_proba"

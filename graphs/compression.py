@@ -16,7 +16,7 @@ from graphs.passages import Passage, Span, evidence_spans, gives_orders, readabl
 from graphs.similarity import Features, cosines
 from graphs.tokens import asked_content, content
 
-_RANK = 0.15  # of the best possible score, lost with each rank: a good passage's sentences first
+_RANK = 0.15  # lost from the first passage to the last: a good passage's sentences come first
 _BESIDE = 0.5  # of its neighbour's share: an answer often stands beside the words that are asked
 _NEAR_BESIDE = 0.7  # of its neighbour's cosine
 _LIST = 5  # lines under one that ends in a colon, which belong to it
@@ -33,7 +33,8 @@ def compress(
     count: Callable[[str], int],
     vectors: Features,
 ) -> list[str]:
-    """What a model reads of each passage, best first, at most `budget` tokens in all.
+    """What a model reads of each passage, best first, at most `budget` tokens in all
+    (more only where no sentence is that short).
 
     Passages that fit stay whole. Else the sentences nearest to the question, by words (rare ones
     weighing most) and by sentence vectors, and those beside them; passages of which nothing is
@@ -55,9 +56,11 @@ def compress(
     used = 0
     for place in sorted(scores, key=lambda place: (-scores[place], place)):
         cost = count(sentences[place]) + 1
-        if used + cost <= budget or not kept:
+        if used + cost <= budget:
             kept.add(place)
             used += cost
+    if scores and not kept:  # each is longer than the budget
+        kept.add(max(scores, key=lambda place: scores[place]))
     chosen = [[span for i, span in enumerate(of) if (n, i) in kept] for n, of in enumerate(spans)]
     texts = [_joined(p["text"], s) for p, s in zip(passages, chosen, strict=True)]
     return [text for text in texts if text]

@@ -248,7 +248,7 @@ class _Nodes:
         return update
 
     async def _supported(self, state: Asked, citations: Sequence[Citation]) -> bool:
-        """Whether the quotes of an answer, alone, still answer the question."""
+        """Whether an answer may be shown: above all, whether its quotes alone answer too."""
         question, read = state["question"], state["read"]
         quotes = [readable(citation["quote"]) for citation in citations]
         quoted = await yes_or_no(self._model, answerable_prompt(quotes, question))

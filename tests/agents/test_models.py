@@ -260,6 +260,14 @@ def test_an_openai_key_is_in_no_text_of_the_model(
     assert KEY not in repr(chosen) + str(chosen.model) + repr(chosen.model.__dict__)
 
 
+def test_openai_goes_through_a_proxy(dure_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DURE_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_PROXY", "http://127.0.0.1:9")
+    chosen = choose(load_settings(model="openai:gpt-x"))
+    with pytest.raises(Exception, match="Connection error"):
+        chosen.model.bind(timeout=5).invoke("hello")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["stream", "astream", "tools"])
 async def test_openai_streams_from_a_compatible_server_of_ones_own(

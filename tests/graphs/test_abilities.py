@@ -40,6 +40,13 @@ async def _answer(request: str) -> str:
         "할 수 있는 일을 알려줘",
         "도움말",
         "사용법 알려줘",
+        "기능 좀 설명해 주세요",
+        "기능이 뭐야?",
+        "어떤 기능이 있어?",
+        "너의 기능을 알려줘",
+        "두레야, 뭐 할 수 있어?",
+        "할 수 있는 것들이 뭐예요?",
+        "뭐가 가능해?",
     ],
 )
 async def test_asked_in_korean(request_text: str) -> None:
@@ -54,6 +61,8 @@ async def test_asked_in_korean(request_text: str) -> None:
         "hello there! What can you help me with?",
         "What are you able to do",
         "How can you help?",
+        "what else can you do?",
+        "What are your capabilities?",
         "help",
     ],
 )
@@ -74,6 +83,13 @@ async def test_asked_in_english(request_text: str) -> None:
         "what can I do in Busan?",
         "help me plan a trip",
         "그 모델은 무엇을 할 수 있나요?",
+        "기능을 알려줘, 그리고 빨간 원을 그려줘",
+        "할 수 있는 일이 뭐가 있는지 문서에서 찾아줘",
+        "사용법 보여주는 페이지 찾아줘",
+        "기능 설명해 주는 함수를 파이썬으로 짜줘",
+        "사용법 알려줘 라고 영어로 번역해줘",
+        "사용법 알려줘 pandas merge",
+        "뭐 할 수 있어?\n빨간 원을 그려줘",
     ],
 )
 async def test_other_questions_go_on(request_text: str) -> None:

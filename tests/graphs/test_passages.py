@@ -111,6 +111,13 @@ def test_a_budget_is_kept_and_nothing_fails(budget: int) -> None:
     assert sum(map(tokens, kept)) <= budget + 20
 
 
+def test_a_line_that_is_too_long_does_not_keep_the_others_out() -> None:
+    long = "연차 휴가는 며칠인지 아래 표가 말해 주는데 " * 60
+    passages = [{"text": f"{long}\n연차 휴가는 15일이다."}]
+    (kept,) = compress("연차 휴가는 며칠이야?", passages, 40, tokens, sentence_vectors)
+    assert kept == "연차 휴가는 15일이다."
+
+
 def test_of_a_passage_with_orders_only_what_bears_on_the_question_is_read() -> None:
     planted = [{"text": PLANTED}]
     (kept,) = compress("연차 휴가는 1년에 며칠이야?", planted, 1000, tokens, sentence_vectors)
