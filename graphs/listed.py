@@ -229,7 +229,8 @@ def _fit(true: list[str], predicted: list[str]) -> Lists | None:
     for items in (true, predicted):
         if len(items) > size and items[size] in labels:
             return None
-    true, predicted = true[:size], predicted[:size]
+    # Where words follow the list, its last label is an end too: 예측 1 0 0 1의 F1은?
+    true, predicted = _ends(true[:size], labels), _ends(predicted[:size], labels)
     shared = {*true} & {*predicted}
     few = all(len(item) <= 24 for item in (*true, *predicted))
     return (true, predicted) if shared and few else None

@@ -17,6 +17,8 @@ TRUE, PREDICTED = ["a", "b", "a"], ["a", "a", "b"]
         'predicted ["a", "a", "b"] but actual ["a", "b", "a"], accuracy?',
         "truth: a, b, a. predicted: a, a, b. precision please",
         "정답은 a, b, a이고 모델 예측은 a, a, b",
+        "정답 a b a, 예측 a a b의 F1은?",
+        "정답 a b a의 예측이 a a b일 때 정확도는?",
         "실제 a b a / 예측 a a b 일 때 정확도",
         "The actual answers were a, b, a; the model said a, a, b.",
         "actual -> predicted\na -> a\nb -> a\na -> b",
