@@ -27,14 +27,7 @@ from agents.settings import load_settings
 from evals.reports import cases, share
 from graphs.citing import cite
 from graphs.compression import compress
-from graphs.evidence import (
-    Stage,
-    answerable_prompt,
-    denies,
-    signs,
-    yes_or_no,
-)
-from graphs.passages import readable
+from graphs.evidence import Stage, answerable_prompt, denies, quotes_answer, signs, yes_or_no
 from graphs.rag import BUDGET, PASSAGES, answer_prompt
 from graphs.reading import counter
 
@@ -79,9 +72,8 @@ async def _ask(session: Session, case: Case) -> Case:
     yes = await yes_or_no(model, answerable_prompt(read, question))
     reply = str((await model.ainvoke(answer_prompt(read, question))).text)
     citations = [] if denies(reply) else cite(reply, case["passages"], question)[1]
-    quotes = [readable(citation["quote"]) for citation in citations]
-    quoted = await yes_or_no(model, answerable_prompt(quotes, question)) if quotes else 0.0
-    told = {"read": read, "yes": yes, "reply": reply, "kept": bool(quotes), "quoted": quoted}
+    quoted = await quotes_answer(model, citations, question) if citations else 0.0
+    told = {"read": read, "yes": yes, "reply": reply, "kept": bool(citations), "quoted": quoted}
     return {**case, **told}
 
 

@@ -20,7 +20,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AnyMessage
 
 from graphs.language import language_of
-from graphs.passages import Passage, as_prompt
+from graphs.passages import Passage, as_prompt, readable
+from graphs.state import Citation
 from graphs.tokens import content, names
 from prompts import prompt
 
@@ -92,6 +93,14 @@ async def yes_or_no(model: BaseChatModel, messages: list[AnyMessage]) -> float:
 def answerable_prompt(read: Sequence[str], question: str) -> list[AnyMessage]:
     """Asks whether these texts answer the question."""
     return as_prompt(read, f"{question}\n\n{prompt('evidence')}")
+
+
+async def quotes_answer(
+    model: BaseChatModel, citations: Sequence[Citation], question: str
+) -> float:
+    """How likely a model finds that the quotes of an answer, alone, answer the question."""
+    quotes = [readable(citation["quote"]) for citation in citations]
+    return await yes_or_no(model, answerable_prompt(quotes, question))
 
 
 @cache

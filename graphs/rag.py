@@ -34,6 +34,7 @@ from graphs.evidence import (
     chance,
     denies,
     enough,
+    quotes_answer,
     signs,
     yes_or_no,
 )
@@ -249,10 +250,9 @@ class _Nodes:
 
     async def _supported(self, state: Asked, citations: Sequence[Citation]) -> bool:
         """Whether an answer may be shown: above all, whether its quotes alone answer too."""
-        question, read = state["question"], state["read"]
-        quotes = [readable(citation["quote"]) for citation in citations]
-        quoted = await yes_or_no(self._model, answerable_prompt(quotes, question))
-        found = signs(question, state["passages"], read, state["yes"], quoted)
+        question = state["question"]
+        quoted = await quotes_answer(self._model, citations, question)
+        found = signs(question, state["passages"], state["read"], state["yes"], quoted)
         needed = enough("answered") + _STRICTER * (state["attempts"] > 1)
         return chance("answered", found) >= needed
 
