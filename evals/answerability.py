@@ -28,11 +28,17 @@ from evals.reports import cases, share
 from graphs.citing import cite
 from graphs.compression import compress
 from graphs.evidence import Stage, answerable_prompt, denies, quotes_answer, signs, yes_or_no
+from graphs.queries import with_other_names
 from graphs.rag import BUDGET, PASSAGES, answer_prompt
 from graphs.reading import counter
 
 _WEIGHTS = Path(__file__).parents[1] / "graphs" / "evidence.json"
-_SETS = ("lesson_plan_questions", "lesson_plan_fitting", "lesson_plan_paraphrased")
+_SETS = (
+    "lesson_plan_questions",
+    "lesson_plan_fitting",
+    "lesson_plan_paraphrased",
+    "lesson_plan_ordinary",
+)
 _SKIPPED = 2000  # KorQuAD questions that retrieval is fitted on and measured with
 _SIGNS: dict[Stage, tuple[str, ...]] = {
     "read": ("yes", "coverage", "names", "foreign"),
@@ -71,7 +77,9 @@ async def _ask(session: Session, case: Case) -> Case:
     read = compress(question, case["passages"], BUDGET, counter(model), sentence_vectors)
     yes = await yes_or_no(model, answerable_prompt(read, question))
     reply = str((await model.ainvoke(answer_prompt(read, question))).text)
-    citations = [] if denies(reply) else cite(reply, case["passages"], question)[1]
+    citations = (
+        [] if denies(reply) else cite(reply, case["passages"], question, sentence_vectors)[1]
+    )
     quoted = await quotes_answer(model, citations, question) if citations else 0.0
     told = {"read": read, "yes": yes, "reply": reply, "kept": bool(citations), "quoted": quoted}
     return {**case, **told}
@@ -80,7 +88,11 @@ async def _ask(session: Session, case: Case) -> Case:
 async def _lesson_plan(session: Session) -> Any:
     for name in _SETS:
         for case in cases(name):
-            arguments = {"query": case["question"], "k": PASSAGES}
+            arguments = {
+                "query": with_other_names(case["question"]),
+                "k": PASSAGES,
+                "modality": "text",
+            }
             found = await session.pool.call("retrieval", "search", arguments)
             yield {**case, "passages": (found.structuredContent or {})["passages"]}
 

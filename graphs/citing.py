@@ -1,19 +1,22 @@
 """Tie each sentence of an answer to a verbatim span of a source that contains its support.
 
 A sentence is supported by a span that holds every number and every Latin name which the sentence
-adds to the question, and most of what else it says. What has no such span is dropped.
+adds to the question, and most of what else it says; between two languages, where words cannot be
+compared, sentence vectors tell whether the span says the same. What has no such span is dropped.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from langchain_core.tools import BaseTool
 
 from graphs.language import Language, language_of
 from graphs.passages import Passage, evidence_spans, gives_orders, sentence_spans
+from graphs.similarity import Features, cosines
 from graphs.state import Citation, Step
 from graphs.tokens import asked_content, content, names
 from graphs.tool_calls import call_tool, result_of
@@ -22,6 +25,7 @@ from prompts import say
 _SUPPORT = 0.45  # share of a sentence's content tokens that a source span must contain
 _ADDED = 0.34  # share of what it adds to the question
 _NEW, _HARDLY = 0.6, 0.2  # or most of what it adds, or its names and numbers, and little else
+_NEAR = 0.5  # cosine from which on a span in another language says the same
 _QUOTE = 400  # characters; longer spans are cut at a word
 _NEIGHBOURS = 5  # sentences, or lines of a list, that one quote may join
 _MARK = re.compile(r"[ \t]*\[\d{1,3}\]")
@@ -36,10 +40,8 @@ class _Source:
     quote: str
     passage: Passage
     tokens: frozenset[str]
-    language: Language
-    """Of the whole passage."""
-    suspect: bool
-    """Whether the passage gives orders to a model."""
+    foreign: bool
+    """Whether it is in another language than the question, and gives no orders to a model."""
 
 
 def sentences(text: str) -> list[str]:
@@ -48,37 +50,46 @@ def sentences(text: str) -> list[str]:
 
 
 def cite(
-    answer: str, passages: Sequence[Passage], question: str = ""
+    answer: str,
+    passages: Sequence[Passage],
+    question: str = "",
+    vectors: Features | None = None,
 ) -> tuple[str, list[Citation]]:
     """The answer's supported sentences with `[n]` after each, and the citations by number.
 
-    `passages` are results of the retrieval server. Marks that the model wrote itself are taken
-    off: only what is checked here is cited. An empty text means that nothing is supported.
+    `passages` are results of the retrieval server; `vectors` are of sentences in any language.
+    Marks that the model wrote itself are taken off: only what is checked here is cited. An empty
+    text means that nothing is supported.
     """
-    sources = list(_sources(passages))
+    sources = list(_sources(passages, language_of(question) if question else None))
+    pieces = _PIECE.findall(_MARK.sub("", answer))
+    near = _near([_said(piece) for piece in pieces], sources, vectors)
     citations: list[Citation] = []
     kept: list[str] = []
-    for match in _PIECE.finditer(_MARK.sub("", answer)):
-        piece = match[0]
+    for piece in pieces:
         if piece == "\n":
             kept.append(piece)
             continue
-        said = _BULLET.sub("", piece).strip()
+        said = _said(piece)
         if not re.search(r"\w", said):
             continue
-        if (best := _best(said, question, sources)) is not None:
+        if (best := _best(said, question, sources, near.get(said, {}))) is not None:
             kept.append(f"{piece.rstrip()} [{_number(citations, best)}]")
     return re.sub(r"\n{3,}", "\n\n", "".join(kept)).strip(), citations
 
 
 async def cite_from_pages(
-    answer: str, passages: Sequence[Passage], question: str, page_text: BaseTool
+    answer: str,
+    passages: Sequence[Passage],
+    question: str,
+    vectors: Features,
+    page_text: BaseTool,
 ) -> tuple[str, list[Citation], list[Step]]:
     """As `cite`, of what stands verbatim on its page as the server has it; and the calls made."""
     steps: list[Step] = []
     texts: dict[tuple[str, int | None], str] = {}
     while True:
-        marked, citations = cite(answer, passages, question)
+        marked, citations = await asyncio.to_thread(cite, answer, passages, question, vectors)
         quotes: dict[tuple[str, int | None], list[str]] = {}
         for citation in citations:
             place = citation["source"], citation["page"]
@@ -121,7 +132,24 @@ def _place(passage: Passage) -> tuple[str, int | None]:
     return str(passage["source"]), passage["page"]
 
 
-def _best(sentence: str, question: str, sources: Sequence[_Source]) -> _Source | None:
+def _said(piece: str) -> str:
+    return _BULLET.sub("", piece).strip()
+
+
+def _near(
+    said: Sequence[str], sources: Sequence[_Source], vectors: Features | None
+) -> dict[str, dict[str, float]]:
+    """How near each sentence is to each quote in another language, by their texts."""
+    quotes = [source.quote for source in sources if source.foreign]
+    if not quotes or vectors is None:
+        return {}
+    rows = cosines(said, quotes, vectors)
+    return {text: dict(zip(quotes, row, strict=True)) for text, row in zip(said, rows, strict=True)}
+
+
+def _best(
+    sentence: str, question: str, sources: Sequence[_Source], near: Mapping[str, float]
+) -> _Source | None:
     """The shortest of the sources that support the sentence best, or None."""
     said = content(sentence)
     asked = content(question)
@@ -136,15 +164,17 @@ def _best(sentence: str, question: str, sources: Sequence[_Source]) -> _Source |
         share, new = _share(said, source.tokens), _share(added, source.tokens)
         enough = share >= _SUPPORT and (not added or new >= _ADDED)
         enough = enough or (share >= _HARDLY and (bool(exact) or (bool(added) and new >= _NEW)))
-        if question and language_of(question) != source.language and not source.suspect:
-            # Between two languages only names, numbers and words left as they are can be compared.
-            enough = enough or bool(exact) or new >= _ADDED
+        cosine = near.get(source.quote, 0.0)
+        if source.foreign:
+            # Of words, only names, numbers and what is left as it is can be compared.
+            enough = enough or bool(exact) or new >= _ADDED or cosine >= _NEAR
         elif about and not about & source.tokens:
             enough = False  # a quote must be about what is asked
         if not enough:
             continue
         # Of equally good spans the shortest is the most telling quote.
-        rank = (round(share + 0.3 * _share(about, source.tokens), 2), -len(source.quote))
+        bears = share + 0.3 * _share(about, source.tokens) + cosine
+        rank = (round(bears, 2), -len(source.quote))
         if (said or exact) and (best is None or rank > best):
             best, found = rank, source
     return found
@@ -154,12 +184,12 @@ def _share(tokens: frozenset[str] | set[str], held: frozenset[str]) -> float:
     return len(tokens & held) / len(tokens) if tokens else 0.0
 
 
-def _sources(passages: Sequence[Passage]) -> Iterator[_Source]:
+def _sources(passages: Sequence[Passage], asked_in: Language | None) -> Iterator[_Source]:
     """Each sentence, and each run of up to five neighbours, as verbatim quotes."""
     for passage in passages:
         text = passage["text"]
         spans = evidence_spans(text)
-        language, suspect = language_of(text), gives_orders(text)
+        foreign = asked_in not in (None, language_of(text)) and not gives_orders(text)
         for first in range(len(spans)):
             for last in range(first, min(first + _NEIGHBOURS, len(spans))):
                 quote = text[spans[first][0] : spans[last][1]]
@@ -168,7 +198,7 @@ def _sources(passages: Sequence[Passage]) -> Iterator[_Source]:
                 ):
                     break  # too long, or something withheld stands between
                 quote = _cut(quote)
-                yield _Source(quote, passage, frozenset(content(quote)), language, suspect)
+                yield _Source(quote, passage, frozenset(content(quote)), foreign)
 
 
 def _number(citations: list[Citation], source: _Source) -> int:

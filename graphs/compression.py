@@ -80,7 +80,8 @@ def _trusted(text: str, asked: set[str]) -> list[Span]:
 def _scores(question: str, sentences: Mapping[Place, str], vectors: Features) -> dict[Place, float]:
     """How much each sentence bears on the question."""
     shared = _shared(question, sentences)
-    near = dict(zip(sentences, cosines(question, list(sentences.values()), vectors), strict=True))
+    cosine = cosines([question], list(sentences.values()), vectors)[0]
+    near = dict(zip(sentences, cosine, strict=True))
     passages = 1 + max((n for n, _ in sentences), default=0)
     scores = {}
     head = 0.0, (-1, -1)  # of the list that a sentence may stand in: its share and its last line

@@ -40,7 +40,7 @@ from graphs.evidence import (
 )
 from graphs.language import Language, language_of, strays_from
 from graphs.passages import Passage, as_prompt, readable
-from graphs.queries import hypothetical, points_back, standalone, variants
+from graphs.queries import hypothetical, points_back, standalone, variants, with_other_names
 from graphs.reading import counter, method_for, read
 from graphs.showing import Wanted, show_page, wanted_page
 from graphs.similarity import Features
@@ -49,7 +49,7 @@ from graphs.state import Citation, Step, Turn
 from graphs.tool_calls import call_tool, result_of
 from prompts import say
 
-PASSAGES = 6
+PASSAGES = 10
 BUDGET = 400  # tokens of evidence that the embedded model reads: 6 seconds on a CPU
 _SERVED = 3000  # tokens of evidence for a model elsewhere
 _STRICTER = 0.1  # more chance is needed of what only other words found: it was sought for longer
@@ -189,7 +189,11 @@ class _Nodes:
     async def search(self, state: Asked) -> Asked:
         """Search the question, together with its variants where there are any."""
         k = _MANY if asks_of_all(state["question"]) else PASSAGES
-        arguments: dict[str, Any] = {"query": state["question"], "k": k, "modality": "text"}
+        arguments: dict[str, Any] = {
+            "query": with_other_names(state["question"]),
+            "k": k,
+            "modality": "text",
+        }
         if state["variants"]:
             arguments["variants"] = state["variants"]
         message = await call_tool("rag", self._tools["search"], arguments)
@@ -234,7 +238,7 @@ class _Nodes:
         replies = await self._write(question, state["read"], language)
         reply = str(replies[-1].text)
         marked, kept, steps = await cite_from_pages(
-            reply, passages, question, self._tools["page_text"]
+            reply, passages, question, self._vectors, self._tools["page_text"]
         )
         update: Asked = {
             "replies": [*state["replies"], *replies],
@@ -314,14 +318,18 @@ class _Nodes:
     async def _write(
         self, question: str, texts: Sequence[str], language: Language
     ) -> list[AIMessage]:
-        """The model's replies; the last is in the language of the request."""
+        """The model's replies; the last is in the language of the request, and no mere copy."""
         asked = _reminded(question, "answer_language", language)
         method = await method_for(self._model, asked, texts, ordered=False)
         reading = await read(self._model, asked, texts, method)
-        if not strays_from(language, question, reading.text):
+        if reading.text.lstrip().startswith("<passage>"):
+            reason, reminder = "copied", "answer_in_words"
+        elif strays_from(language, question, reading.text):
+            reason, reminder = "language", "answer_language_again"
+        else:
             return reading.replies
-        get_stream_writer()({"event": "again", "reason": "language"})
-        asked = _reminded(question, "answer_language_again", language)
+        get_stream_writer()({"event": "again", "reason": reason})
+        asked = _reminded(question, reminder, language)
         again = await read(self._model, asked, texts, method)
         return [*reading.replies, *again.replies]
 

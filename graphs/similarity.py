@@ -61,11 +61,12 @@ class ExampleClassifier:
         return dict(zip(self.labels, map(float, weights / weights.sum()), strict=True))
 
 
-def cosines(text: str, others: Sequence[str], features: Features) -> list[float]:
-    """The cosine of a text's vector with each other's; what points away counts 0."""
-    vectors = np.asarray(features([text, *others]))
+def cosines(texts: Sequence[str], others: Sequence[str], features: Features) -> list[list[float]]:
+    """The cosine of each text's vector with each other's; what points away counts 0."""
+    vectors = np.asarray(features([*texts, *others]))
     vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-    return [max(0.0, float(cosine)) for cosine in vectors[1:] @ vectors[0]]
+    near: list[list[float]] = (vectors[: len(texts)] @ vectors[len(texts) :].T).clip(0).tolist()
+    return near
 
 
 def _kernel(vectors: Any) -> Any:

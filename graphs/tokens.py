@@ -47,8 +47,12 @@ def names(text: str) -> set[str]:
 
 
 def content(text: str) -> set[str]:
-    """Numbers, Latin words, and Hangul as overlapping pairs: particles then weigh little."""
-    tokens = numbers(text) | latin_words(text)
+    """Numbers, Latin words, and Hangul as overlapping pairs: particles then weigh little.
+
+    A compound counts by its parts too: `learning_rate` shares words with "learning rate".
+    """
+    words = latin_words(text)
+    tokens = numbers(text) | words | latin_words(re.sub(r"[_.'+-]", " ", " ".join(words)))
     for word in re.findall(r"[가-힣]+", text):
         bare = _ENDING.sub("", word)
         tokens.update(bare[i : i + 2] for i in range(max(1, len(bare) - 1)))

@@ -96,6 +96,23 @@ async def test_what_no_source_says_is_dropped_from_an_answer() -> None:
     assert "15일입니다. [1]" in done.text
 
 
+async def test_a_reply_that_copies_a_passage_is_asked_for_again_in_words() -> None:
+    copied = AIMessage("<passage>규정.md</passage>")
+    said = AIMessage("연차 휴가는 1년에 15일입니다.")
+    done = await ask("연차 휴가는 1년에 며칠이야?", replies=[YES, copied, said, YES])
+    assert done.text.startswith("연차 휴가는 1년에 15일입니다. [1]")
+    assert "자신의 말로" in str(done.model.asked[2][-1].text)
+    assert {"event": "again", "reason": "copied"} in done.told
+
+
+async def test_a_thing_is_searched_by_its_other_names_too() -> None:
+    said = AIMessage("The rank r of LoRA is usually 8 or 16.")
+    done = await ask("LoRA의 랭크는 얼마야?", replies=[YES, said, said, YES])
+    query = done.library.searches[0]["query"]
+    assert query.startswith("LoRA의 랭크는 얼마야? ")
+    assert "rank" in query.split()
+
+
 async def test_weak_evidence_is_searched_for_in_other_words_and_then_by_a_made_up_answer() -> None:
     phrasings = AIMessage("1. 휴가 일수는?\n- annual leave days")
     made_up = AIMessage("휴가는 보통 20일이다.")

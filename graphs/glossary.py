@@ -1,0 +1,37 @@
+"""What practitioners call a thing in Korean, in English and in code (`prompts/glossary.toml`)."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from importlib.resources import files
+
+
+def other_names(question: str) -> list[str]:
+    """Other names of the things that a question names: 학습률 gives learning rate, lr and so on."""
+    return [
+        name
+        for pattern, names in _terms()
+        if pattern.search(question)
+        for name in names
+        if not _pattern([name]).search(question)
+    ]
+
+
+@cache
+def _terms() -> list[tuple[re.Pattern[str], list[str]]]:
+    text = files("prompts").joinpath("glossary.toml").read_text(encoding="utf-8")
+    return [(_pattern(names), names) for names in tomllib.loads(text)["terms"]]
+
+
+def _pattern(names: list[str]) -> re.Pattern[str]:
+    """Latin names stand between other characters; Korean ones begin a word, particles follow."""
+    return re.compile("|".join(map(_alone, names)), re.IGNORECASE)
+
+
+def _alone(name: str) -> str:
+    spaced = re.escape(name).replace(r"\ ", r"[ -]?")
+    if re.match("[가-힣]", name):
+        return rf"(?<![가-힣]){spaced}"
+    return rf"(?<![A-Za-z0-9_]){spaced}(?![A-Za-z0-9_])"
