@@ -28,7 +28,7 @@ from evals.reports import cases, share
 from graphs.citing import cite
 from graphs.compression import compress
 from graphs.evidence import Stage, answerable_prompt, denies, quotes_answer, signs, yes_or_no
-from graphs.queries import with_other_names
+from graphs.glossary import other_names
 from graphs.rag import BUDGET, PASSAGES, answer_prompt
 from graphs.reading import counter
 
@@ -89,7 +89,8 @@ async def _lesson_plan(session: Session) -> Any:
     for name in _SETS:
         for case in cases(name):
             arguments = {
-                "query": with_other_names(case["question"]),
+                "query": case["question"],
+                "names": other_names(case["question"]),
                 "k": PASSAGES,
                 "modality": "text",
             }

@@ -13,7 +13,6 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 
-from graphs.glossary import other_names
 from graphs.language import Language, language_of
 from graphs.tokens import asked_words, content, names
 from prompts import prompt
@@ -29,11 +28,6 @@ _POINTS_BACK = re.compile(
     re.IGNORECASE,
 )
 _QUIET: Any = {"tags": ["nostream"]}  # what is written here is no part of the answer
-
-
-def with_other_names(question: str) -> str:
-    """What is searched for a question: it, and other names of the things that it names."""
-    return " ".join([question, *other_names(question)])
 
 
 def points_back(request: str, history: Sequence[AnyMessage]) -> bool:

@@ -38,9 +38,10 @@ from graphs.evidence import (
     signs,
     yes_or_no,
 )
+from graphs.glossary import other_names
 from graphs.language import Language, language_of, strays_from
 from graphs.passages import Passage, as_prompt, readable
-from graphs.queries import hypothetical, points_back, standalone, variants, with_other_names
+from graphs.queries import hypothetical, points_back, standalone, variants
 from graphs.reading import counter, method_for, read
 from graphs.showing import Wanted, show_page, wanted_page
 from graphs.similarity import Features
@@ -190,7 +191,8 @@ class _Nodes:
         """Search the question, together with its variants where there are any."""
         k = _MANY if asks_of_all(state["question"]) else PASSAGES
         arguments: dict[str, Any] = {
-            "query": with_other_names(state["question"]),
+            "query": state["question"],
+            "names": other_names(state["question"]),
             "k": k,
             "modality": "text",
         }

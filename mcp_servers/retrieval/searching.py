@@ -50,9 +50,11 @@ MAX_WINDOW = 10
 class Request:
     """What to search for and how.
 
-    `variants` are other wordings of the question, or a hypothetical answer (HyDE): each is
-    searched, and their scores are averaged with the question's, which counts twice. Pictures are
-    searched by the question, `source` and `where` alone; all else is for passages.
+    `names` are other names of what the query names (학습률: lr), searched with it as one text,
+    where the index's embedder reads it. `variants` are other wordings of the question, or a
+    hypothetical answer (HyDE): each is searched, and their scores are averaged with the
+    question's, which counts twice. Pictures are searched by the question, `source` and `where`
+    alone; all else is for passages.
     """
 
     query: str
@@ -60,6 +62,7 @@ class Request:
     mode: Mode = "hybrid"
     source: str | None = None
     where: Where = field(default_factory=lambda: Where())
+    names: Sequence[str] = ()
     variants: Sequence[str] = ()
     min_similarity: float | None = None
     diversity: float | None = None
@@ -329,7 +332,14 @@ def search(index: str, request: Request) -> Found:
     if request.mode != "lexical" or request.modality == "pictures":
         embedding.must_read(embedder, query)
     variants = tuple(text for text in map(_clean, request.variants) if text)
+    query = _with_names(query, request.names, embedder)
     return searcher(store).search(replace(request, query=query, variants=variants))
+
+
+def _with_names(query: str, names: Sequence[str], embedder: embedding.Embedder) -> str:
+    """The query with the names, unless that is too long or not in the embedder's languages."""
+    text = " ".join([query, *filter(None, map(_clean, names))])
+    return query if len(text) > MAX_QUERY or embedding.unread(embedder, text) else text
 
 
 def _clean(text: str) -> str:

@@ -222,6 +222,10 @@ def search(
             "prefilter: BM25's best by cosine"
         ),
     ] = "hybrid",
+    names: Annotated[
+        list[str] | None,
+        Field(description="Other names of what the query names: for 학습률, learning rate and lr"),
+    ] = None,
     variants: Annotated[
         list[str] | None,
         Field(description="Other wordings of the question, or a hypothetical answer (HyDE)"),
@@ -250,6 +254,7 @@ def search(
         mode=mode,
         source=source,
         where=where or {},
+        names=names or (),
         variants=variants or (),
         min_similarity=min_similarity,
         diversity=diversity,

@@ -45,9 +45,15 @@ class Library:
         pages, library = self.pages, self
 
         @tool
-        async def search(query: str, k: int = 5, variants: list[str] | None = None) -> Any:
+        async def search(
+            query: str,
+            k: int = 5,
+            names: list[str] | None = None,
+            variants: list[str] | None = None,
+        ) -> Any:
             """Search."""
-            library.searches.append({"query": query, "k": k, "variants": variants})
+            asked_for = {"query": query, "k": k, "names": names, "variants": variants}
+            library.searches.append(asked_for)
             asked = [query, *(variants or [])]
             keys = [key for text in asked for key in library.found_by.get(text, [])]
             keys = list(dict.fromkeys(keys or library.found_by.get("", list(pages))))

@@ -9,7 +9,6 @@ from importlib.resources import files
 import pytest
 
 from graphs.glossary import other_names
-from graphs.queries import with_other_names
 
 
 @pytest.mark.parametrize(
@@ -38,7 +37,6 @@ def test_a_thing_has_other_names(question: str, name: str) -> None:
 )
 def test_other_questions_are_searched_as_they_are(question: str) -> None:
     assert other_names(question) == []
-    assert with_other_names(question) == question
 
 
 def test_names_in_the_question_are_not_repeated() -> None:

@@ -97,6 +97,14 @@ def test_variants_are_searched_too(store: Store) -> None:
     assert texts(searching.search("default", hyde)) == [PDF[2][1]]
 
 
+def test_other_names_are_searched_with_the_question(store: Store) -> None:
+    named = Request("바닷가", k=8, mode="lexical", names=["해변", " "])
+    found = searching.search("default", named)
+    assert (texts(found)[0], found["query"]) == (PDF[2][1], "바닷가 해변")
+    long = Request("바닷가 " * 400, k=8, mode="lexical", names=["해변" * 500])
+    assert searching.search("default", long)["query"] == ("바닷가 " * 400).strip()
+
+
 @pytest.mark.parametrize(
     ("where", "source", "chunks"),
     [
@@ -227,3 +235,5 @@ def test_an_index_of_one_language_refuses_a_question_in_another(
     assert texts(searching.search("english", Request("What does the cat do?"))) == ["A cat sleeps."]
     with pytest.raises(EngineError, match="Korean"):
         searching.search("english", Request("고양이는 무엇을 하나요?"))
+    named = Request("What does the cat do?", names=["고양이", "cat"])
+    assert searching.search("english", named)["query"] == "What does the cat do?"
