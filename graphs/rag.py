@@ -190,12 +190,9 @@ class _Nodes:
     async def search(self, state: Asked) -> Asked:
         """Search the question, together with its variants where there are any."""
         k = _MANY if asks_of_all(state["question"]) else PASSAGES
-        arguments: dict[str, Any] = {
-            "query": state["question"],
-            "names": other_names(state["question"]),
-            "k": k,
-            "modality": "text",
-        }
+        arguments: dict[str, Any] = {"query": state["question"], "k": k, "modality": "text"}
+        if names := other_names(state["question"]):
+            arguments["names"] = names
         if state["variants"]:
             arguments["variants"] = state["variants"]
         message = await call_tool("rag", self._tools["search"], arguments)
