@@ -50,8 +50,8 @@ MAX_WINDOW = 10
 class Request:
     """What to search for and how.
 
-    `names` are other names of what the query names (학습률: lr), searched with it as one text,
-    where the index's embedder reads it. `variants` are other wordings of the question, or a
+    `names` are other names of what the query names (학습률: lr), searched with it as one text
+    where they are in the embedder's languages. `variants` are other wordings of the question, or a
     hypothetical answer (HyDE): each is searched, and their scores are averaged with the
     question's, which counts twice. Pictures are searched by the question, `source` and `where`
     alone; all else is for passages.
@@ -337,9 +337,10 @@ def search(index: str, request: Request) -> Found:
 
 
 def _with_names(query: str, names: Sequence[str], embedder: embedding.Embedder) -> str:
-    """The query with the names, unless that is too long or not in the embedder's languages."""
-    text = " ".join([query, *filter(None, map(_clean, names))])
-    return query if len(text) > MAX_QUERY or embedding.unread(embedder, text) else text
+    """The query with the names in the embedder's languages; alone, if that would be too long."""
+    read = [name for name in map(_clean, names) if name and not embedding.unread(embedder, name)]
+    text = " ".join([query, *read])
+    return query if len(text) > MAX_QUERY else text
 
 
 def _clean(text: str) -> str:

@@ -235,5 +235,5 @@ def test_an_index_of_one_language_refuses_a_question_in_another(
     assert texts(searching.search("english", Request("What does the cat do?"))) == ["A cat sleeps."]
     with pytest.raises(EngineError, match="Korean"):
         searching.search("english", Request("고양이는 무엇을 하나요?"))
-    named = Request("What does the cat do?", names=["고양이", "cat"])
-    assert searching.search("english", named)["query"] == "What does the cat do?"
+    named = Request("What does the cat do?", names=["고양이", "kitten"])
+    assert searching.search("english", named)["query"] == "What does the cat do? kitten"
