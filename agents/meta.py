@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import tomllib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,7 +40,7 @@ from graphs.tool_calls import without, without_language
 from graphs.training_requests import with_training_data
 from graphs.training_runs import Runs
 from graphs.worked import WorkedExamples
-from prompts import prompt, router_examples, worked_examples
+from prompts import prompt, router_examples, table, worked_examples
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -125,8 +123,7 @@ def _first_rules() -> list[Rule]:
 
 
 def _rules(kind: str = "rule") -> list[Rule]:
-    text = files("prompts").joinpath("router", "rules.toml").read_text(encoding="utf-8")
-    return [(r["pattern"], r["agent"], r["reason"]) for r in tomllib.loads(text)[kind]]
+    return [(r["pattern"], r["agent"], r["reason"]) for r in table("router/rules")[kind]]
 
 
 def _lazily(build: Callable[[], Awaitable[Specialist]]) -> Specialist:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from functools import cache
-from importlib.resources import files
 
 from graphs.language import Language
+from prompts import table
 
 
 def translated(text: str, language: Language) -> str:
@@ -22,8 +21,7 @@ def translated(text: str, language: Language) -> str:
 
 @cache
 def _korean() -> list[tuple[re.Pattern[str], str]]:
-    source = files("prompts").joinpath("training_advice.toml").read_text(encoding="utf-8")
-    return [(_pattern(each["en"]), each["ko"]) for each in tomllib.loads(source)["text"]]
+    return [(_pattern(each["en"]), each["ko"]) for each in table("training_advice")["text"]]
 
 
 def _pattern(written: str) -> re.Pattern[str]:

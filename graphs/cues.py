@@ -8,13 +8,13 @@ what kind of data came with it.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
+
+from prompts import table
 
 _SHAPES = {"pattern_shape", "quoted", "after_colon", "values", "labels_listed", "path"}
 _LONG = 120  # characters; a longer request is an instruction with pasted text after it
@@ -47,5 +47,4 @@ def _found(request: str) -> list[float]:
 
 @cache
 def _cues() -> dict[str, re.Pattern[str]]:
-    text = files("prompts").joinpath("router", "cues.toml").read_text(encoding="utf-8")
-    return {name: re.compile(cue, re.IGNORECASE) for name, cue in tomllib.loads(text).items()}
+    return {name: re.compile(cue, re.IGNORECASE) for name, cue in table("router/cues").items()}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from functools import cache
-from importlib.resources import files
+
+from prompts import table
 
 
 def other_names(question: str) -> list[str]:
@@ -21,8 +21,7 @@ def other_names(question: str) -> list[str]:
 
 @cache
 def _terms() -> list[tuple[re.Pattern[str], list[str]]]:
-    text = files("prompts").joinpath("glossary.toml").read_text(encoding="utf-8")
-    return [(_pattern(names), names) for names in tomllib.loads(text)["terms"]]
+    return [(_pattern(names), names) for names in table("glossary")["terms"]]
 
 
 def _pattern(names: list[str]) -> re.Pattern[str]:

@@ -7,15 +7,13 @@ sentences that give orders to a model are withheld, from what it reads and from 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 
-from prompts import prompt
+from prompts import prompt, table
 
 Passage = dict[str, Any]
 """A result of the retrieval server: `id`, `text`, `title`, `source`, `page`, `scores`."""
@@ -86,6 +84,5 @@ def as_prompt(texts: Sequence[str], question: str) -> list[AnyMessage]:
 
 @cache
 def _withheld(what: str) -> re.Pattern[str]:
-    text = files("prompts").joinpath("orders.toml").read_text(encoding="utf-8")
-    patterns = tomllib.loads(text)[what]
+    patterns = table("orders")[what]
     return re.compile("|".join(f"(?:{p})" for p in patterns), re.IGNORECASE | re.MULTILINE)

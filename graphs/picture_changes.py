@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from graphs.drawing_words import caption_of_korean
 from graphs.language import language_of
 from graphs.picture_places import without_places
+from prompts import table
 
 _INTO = re.compile(
     r"^.*?\b(?:into|to look like|to show|to be|as)\s+(?P<en>.+)$"
@@ -111,7 +109,6 @@ def filled_in(asked: str) -> tuple[str, str | None]:
     return what, ",".join(box.groups()) if box else None
 
 
-@cache
 def words() -> dict[str, Any]:
     """`prompts/pictures.toml`."""
-    return tomllib.loads(files("prompts").joinpath("pictures.toml").read_text(encoding="utf-8"))
+    return table("pictures")

@@ -8,13 +8,11 @@ cached prefix stays the same.
 from __future__ import annotations
 
 import re
-import tomllib
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from graphs.cues import instruction
 from graphs.sentences import commands_in, without_quotes
+from prompts import table
 
 _NARROWED = re.compile(
     r"[\\`]|\[[^\]]+\][+*{]|시작|끝나|로 된|포함(?!해서|하여)|제외|없는|아닌|만 있는|정확히|딱 "
@@ -81,7 +79,5 @@ def _asked(request: str) -> str:
     return f"{asked} {question[1]}" if question and question[1] not in asked else asked
 
 
-@cache
 def _rules() -> dict[str, list[dict[str, Any]]]:
-    text = files("prompts").joinpath("tool_rules.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    return table("tool_rules")

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Collection, Mapping
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+from prompts import table
 
 _NUMBER = r"(?P<value>\d[\d,]*(?:\.\d+)?(?:e-?\d+)?|\.\d+)(?P<percent> ?%)?"
 _BETWEEN = r"(?:을|를|은|는|이|가| 값을?| 수를?)?\s*(?:[=:]|to|of|is|at)?\s*"
@@ -195,7 +194,7 @@ def _value(key: str, written: str) -> Any:
 
 def _words(text: str) -> dict[str, Any]:
     """Settings by the words that people use for them; each number serves one setting."""
-    words = _vocabulary()
+    words = table("training_words")
     found: dict[str, Any] = {}
     no_lora = False
     for choice in words["choice"]:
@@ -245,9 +244,3 @@ def _number(setting: str, match: re.Match[str]) -> int | float:
 def _denied(text: str, match: re.Match[str]) -> bool:
     before, after = text[: match.start()], text[match.end() :]
     return bool(_DENIED_BEFORE.search(before) or _DENIED_AFTER.search(after))
-
-
-@cache
-def _vocabulary() -> dict[str, Any]:
-    text = files("prompts").joinpath("training_words.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)

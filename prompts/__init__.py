@@ -16,13 +16,15 @@ def prompt(name: str) -> str:
 
 
 @cache
-def _messages() -> dict[str, dict[str, str]]:
-    return tomllib.loads(files(__name__).joinpath("messages.toml").read_text(encoding="utf-8"))
+def table(name: str) -> dict[str, Any]:
+    """What `prompts/<name>.toml` holds. Raises `FileNotFoundError` for an unknown name."""
+    return tomllib.loads(files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def say(key: str, language: str, **values: object) -> str:
     """A fixed text of `messages.toml` in "ko" or "en", with its values filled in."""
-    return _messages()[key][language].format(**values)
+    text: str = table("messages")[key][language]
+    return text.format(**values)
 
 
 @cache

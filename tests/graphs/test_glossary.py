@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
-from importlib.resources import files
 
 import pytest
 
 from graphs.glossary import other_names
+from prompts import table
 
 
 @pytest.mark.parametrize(
@@ -44,6 +43,5 @@ def test_names_in_the_question_are_not_repeated() -> None:
 
 
 def test_each_name_stands_for_one_thing() -> None:
-    text = files("prompts").joinpath("glossary.toml").read_text(encoding="utf-8")
-    names = Counter(name for names in tomllib.loads(text)["terms"] for name in names)
+    names = Counter(name for names in table("glossary")["terms"] for name in names)
     assert [name for name, times in names.items() if times > 1] == []
