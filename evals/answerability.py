@@ -28,8 +28,7 @@ from evals.reports import cases, share
 from graphs.citing import cite
 from graphs.compression import compress
 from graphs.evidence import Stage, answerable_prompt, denies, quotes_answer, signs, yes_or_no
-from graphs.glossary import other_names
-from graphs.rag import BUDGET, PASSAGES, answer_prompt
+from graphs.rag import BUDGET, PASSAGES, answer_prompt, search_arguments
 from graphs.reading import counter
 
 _WEIGHTS = Path(__file__).parents[1] / "graphs" / "evidence.json"
@@ -88,12 +87,7 @@ async def _ask(session: Session, case: Case) -> Case:
 async def _lesson_plan(session: Session) -> Any:
     for name in _SETS:
         for case in cases(name):
-            arguments = {
-                "query": case["question"],
-                "names": other_names(case["question"]),
-                "k": PASSAGES,
-                "modality": "text",
-            }
+            arguments = search_arguments(case["question"])
             found = await session.pool.call("retrieval", "search", arguments)
             yield {**case, "passages": (found.structuredContent or {})["passages"]}
 

@@ -142,6 +142,14 @@ def is_about_the_index(request: str) -> bool:
     return bool(_MANAGE.search(request)) and not request.rstrip().endswith(("인가요?", "뭐야?"))
 
 
+def search_arguments(question: str, k: int = PASSAGES) -> dict[str, Any]:
+    """What the retrieval server is asked for: passages, by the question and its other names."""
+    arguments: dict[str, Any] = {"query": question, "k": k, "modality": "text"}
+    if names := other_names(question):
+        arguments["names"] = names
+    return arguments
+
+
 def answer_prompt(texts: Sequence[str], question: str) -> list[AnyMessage]:
     """Asks a model to answer from these texts, in the language of the question."""
     return as_prompt(texts, _reminded(question, "answer_language", language_of(question)))
@@ -190,9 +198,7 @@ class _Nodes:
     async def search(self, state: Asked) -> Asked:
         """Search the question, together with its variants where there are any."""
         k = _MANY if asks_of_all(state["question"]) else PASSAGES
-        arguments: dict[str, Any] = {"query": state["question"], "k": k, "modality": "text"}
-        if names := other_names(state["question"]):
-            arguments["names"] = names
+        arguments = search_arguments(state["question"], k)
         if state["variants"]:
             arguments["variants"] = state["variants"]
         message = await call_tool("rag", self._tools["search"], arguments)
