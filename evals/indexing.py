@@ -16,9 +16,9 @@ from evals.collections import DATA
 from evals.homes import own_home
 from mcp_servers import jobs
 from mcp_servers.retrieval import embedding
-from mcp_servers.retrieval.chunking import chunk_spans
 from mcp_servers.retrieval.files import read
 from mcp_servers.retrieval.indexing import BATCH
+from mcp_servers.retrieval.slicing import slices
 
 _TARGET = 1.15
 
@@ -32,16 +32,11 @@ def main(model: str, limit: int | None) -> bool:
     if not book.exists():
         print(f"{book} is absent. Set DURE_DATA to the folder that holds lesson-plan.pdf.")
         return False
-    pages = read(book, "", lambda page, pages: None).pages
-    texts = list(
-        dict.fromkeys(
-            page.text[start:end]
-            for page in pages
-            for start, end in chunk_spans(page.text, embedding.fits)
-        )
-    )
+    document = read(book, "", lambda page, pages: None)
+    embedder = embedding.of(embedding.DEFAULT)
+    texts = list(dict.fromkeys(chunk.searched for chunk in slices(document, embedder)))
     embedding.passage_vectors(texts[:2])  # loads the model
-    print(f"{book.name}: {len(pages)} pages, {len(texts)} passages")
+    print(f"{book.name}: {len(document.pages)} pages, {len(texts)} passages")
     raw, jobs_run = [_raw(texts)], []
     for _ in range(limit or 2):
         jobs_run.append(_job(book))

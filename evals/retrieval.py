@@ -21,9 +21,10 @@ from evals.collections import DATA, Collection, cranfield, korquad
 from evals.reports import shown
 from mcp_servers.home import dure_home
 from mcp_servers.retrieval import analysis, embedding, searching, snapshot
+from mcp_servers.retrieval.chunks import Slice, text_hash
 from mcp_servers.retrieval.files import Document, Page
 from mcp_servers.retrieval.searching import Request
-from mcp_servers.retrieval.store import Store, text_hash
+from mcp_servers.retrieval.store import Store
 
 Scores = NDArray[np.float32]
 Ranker = Callable[[str], Sequence[int]]
@@ -72,7 +73,7 @@ def indexed(collection: Collection) -> Store:
         store.keep_vectors((h, v.tobytes()) for h, v in zip(batch, vectors, strict=True))
     if len(store.documents()) < len(collection.passages):
         for number, text in enumerate(collection.passages):
-            store.put(document(number, text), [(None, text)])
+            store.put(document(number, text), [Slice(None, text)])
     with store.writer_lock():
         searching.searcher(store).vectors.refresh()
         snapshot.refresh(store)

@@ -22,10 +22,11 @@ from evals.collections import DATA, Collection, cranfield, korquad
 from evals.reports import shown
 from evals.retrieval import evaluation_home, indexed
 from mcp_servers.retrieval import embedding, searching, snapshot
+from mcp_servers.retrieval.chunks import Slice, text_hash
 from mcp_servers.retrieval.embedding import Embedder
 from mcp_servers.retrieval.files import Document, Page
 from mcp_servers.retrieval.searching import Mode, Request
-from mcp_servers.retrieval.store import Store, text_hash
+from mcp_servers.retrieval.store import Store
 from mcp_servers.retrieval.vectors import DEFAULT, FAISS_KINDS, VectorIndex, vectors_of
 
 SIZE = 100_000
@@ -136,7 +137,7 @@ def _put(
     store.keep_vectors((text_hash(t), v.tobytes()) for t, v in zip(texts, vectors, strict=True))
     page = Page(None, "\n".join(texts))
     document = Document(f"/{number}", str(number), f"{number:064}", [page])
-    store.put(document, [(None, text) for text in texts])
+    store.put(document, [Slice(None, text) for text in texts])
 
 
 def _milliseconds(asked: Sequence[Any], search: Callable[[Any], object]) -> tuple[float, float]:

@@ -96,7 +96,8 @@ def _picture(number: int, picture: dict[str, Any], explain: bool) -> str:
 
 
 def _passage(number: int, passage: dict[str, Any], explain: bool) -> str:
-    lines = [f"{_head(number, passage)}  ({passage['score']:.3f})"]
+    heading = f", {passage['heading']}" if passage["heading"] else ""
+    lines = [f"{_head(number, passage)}{heading}  ({passage['score']:.3f})"]
     if explain:
         lines.append(f"   {_stages(passage['scores'], _STAGES)}")
     lines.append(f"   {_short(passage['text'])}")

@@ -19,7 +19,8 @@ OVERLAP = 100  # characters, the textbook's chunk_overlap
 # it would be found for every word of the heading and say nothing.
 _SMALLEST_SECTION = 0.4
 _SIZES = {"characters": (50, 8000), "tokens": (32, 8192)}
-_RULES = 2  # counts up when the same sizes give other chunks, so that an index is not left mixed
+# Counts up when the same sizes give other chunks or headings, so that an index is not left mixed.
+_RULES = 3
 _LONGEST_TOKEN = 16  # characters; a text longer than so many times its tokens needs no counting
 _LONGEST_WHOLE = 30_000  # characters of a table row or of code that may still stay whole
 
@@ -125,7 +126,7 @@ def chunk_spans(
     rules ("----") is in some chunk.
     """
     measure = _Measure(text, chunking or Chunking(), fits, tokens)
-    pieces = [piece for span, prose in _blocks(text) for piece in _pieces(measure, span, prose)]
+    pieces = [piece for span, prose in blocks(text) for piece in _pieces(measure, span, prose)]
     headings = {p.start for p in pieces if p.prose and _HEADING.match(text, p.start)}
     section = _SMALLEST_SECTION * measure.chunking.size
     spans: list[Span] = []
@@ -162,7 +163,7 @@ def _next_first(
     return following
 
 
-def _blocks(text: str) -> Iterator[tuple[Span, bool]]:
+def blocks(text: str) -> Iterator[tuple[Span, bool]]:
     """Table rows, fenced code blocks and what lies between, in order; whether each is prose.
 
     A fence that is never closed is prose: PDF text has stray ones.

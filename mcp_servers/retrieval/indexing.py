@@ -18,12 +18,14 @@ from mcp_servers import jobs
 from mcp_servers.errors import EngineError
 from mcp_servers.picture_files import PICTURE_SUFFIXES
 from mcp_servers.retrieval import embedding, picture_indexing, snapshot
-from mcp_servers.retrieval.chunking import Chunking, chunk_spans
+from mcp_servers.retrieval.chunking import Chunking
+from mcp_servers.retrieval.chunks import text_hash
 from mcp_servers.retrieval.decoding import NoText, Unreadable
 from mcp_servers.retrieval.embedding import Embedder
 from mcp_servers.retrieval.files import Document, read, sha256_of
 from mcp_servers.retrieval.picture_indexing import Pictures, Wanted
-from mcp_servers.retrieval.store import Store, text_hash
+from mcp_servers.retrieval.slicing import slices
+from mcp_servers.retrieval.store import Store
 from mcp_servers.retrieval.vectors import vectors_of
 
 BATCH = 16  # passages embedded between two looks at the cancel mark
@@ -274,10 +276,10 @@ class _Indexing:
         document = self._read(path, sha256)
         if reason := embedding.unread(self.embedder, "".join(p.text for p in document.pages)):
             raise Unreadable(reason)
-        chunks = self._chunks(document)
+        chunks = slices(document, self.embedder, self.chunking)
         self.progress.known += len(chunks)
         step("embedding")
-        texts = [text for _, text in chunks]
+        texts = [chunk.searched for chunk in chunks]
         self.beside.submit(snapshot.analyse, self.store, texts)
         self._embed(texts)
         self.store.put(document, chunks, self.recorded, folder)
@@ -305,14 +307,6 @@ class _Indexing:
             if scan is None:
                 raise
             return scan
-
-    def _chunks(self, document: Document) -> list[tuple[int | None, str]]:
-        fits, tokens = self.embedder.fits, self.embedder.tokens
-        return [
-            (page.number, page.text[start:end])
-            for page in document.pages
-            for start, end in chunk_spans(page.text, fits, self.chunking, tokens)
-        ]
 
     def _embed(self, texts: list[str]) -> None:
         """Put the vectors of these texts into the store, batch by batch, unless they are there."""

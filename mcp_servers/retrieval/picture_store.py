@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 
 from mcp_servers.picture_files import png_of
 from mcp_servers.retrieval.analysis import Terms, terms
+from mcp_servers.retrieval.chunks import text_hash
 from mcp_servers.retrieval.snapshot import packed, unpacked
-from mcp_servers.retrieval.store import DocumentRow, Store, text_hash
+from mcp_servers.retrieval.store import DocumentRow, Store
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from mcp_servers.errors import EngineError
+from mcp_servers.retrieval.chunks import Chunk
 from mcp_servers.retrieval.filtering import matching
 from mcp_servers.retrieval.results import PageText, Reading, neighbour
-from mcp_servers.retrieval.store import Chunk, DocumentRow, Store
+from mcp_servers.retrieval.store import DocumentRow, Store
 
 MAX_NEIGHBOURS = 50
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from mcp_servers.retrieval.store import Chunk
+from mcp_servers.retrieval.chunks import Chunk
 
 
 class Scores(TypedDict):
@@ -31,6 +31,8 @@ class Scores(TypedDict):
 class Passage(TypedDict):
     """A found passage; `page` is null where the file has no pages.
 
+    `heading` holds the titles over it, from the chapter inwards ("Gemma-2B > Training"), and is
+    null where there are none; the passage was searched with it.
     `score` is what the ranking follows: the last stage's score. `context` is the passage with
     its neighbours where they were asked for, else null.
     """
@@ -40,6 +42,7 @@ class Passage(TypedDict):
     source: str
     title: str
     page: int | None
+    heading: str | None
     score: float
     scores: Scores
     context: str | None
@@ -154,6 +157,7 @@ def passage(chunk: Chunk, score: float, scores: Scores, context: str | None) -> 
         "source": chunk.source,
         "title": chunk.title,
         "page": chunk.page,
+        "heading": chunk.heading or None,
         "score": score,
         "scores": scores,
         "context": context,

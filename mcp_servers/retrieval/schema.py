@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import uuid
 
-VERSION = 2  # of the schema; the first had neither paths nor chunking
+VERSION = 3  # of the schema; the first had neither paths nor chunking, the second no headings
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS documents (
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS pages (
 CREATE TABLE IF NOT EXISTS chunks (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
-    page INTEGER, text TEXT NOT NULL, hash BLOB NOT NULL);
+    page INTEGER, text TEXT NOT NULL, hash BLOB NOT NULL, heading TEXT NOT NULL DEFAULT '');
 CREATE TABLE IF NOT EXISTS vectors (hash BLOB PRIMARY KEY, vector BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS pages_document ON pages (document, number);
 CREATE INDEX IF NOT EXISTS chunks_document ON chunks (document);
@@ -35,8 +35,12 @@ def migrate(database: sqlite3.Connection) -> None:
     with database:
         database.execute("BEGIN IMMEDIATE")
         columns = {row[1] for row in database.execute("PRAGMA table_info(documents)")}
-        if columns and "chunking" not in columns:
-            database.execute("ALTER TABLE documents ADD COLUMN chunking TEXT NOT NULL DEFAULT ''")
+        for table, column in (("documents", "chunking"), ("chunks", "heading")):
+            held = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
+            if held and column not in held:
+                database.execute(
+                    f"ALTER TABLE {table} ADD COLUMN {column} TEXT NOT NULL DEFAULT ''"
+                )
         for statement in _SCHEMA.split(";"):
             database.execute(statement)
         if columns:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mcp_servers.errors import EngineError
 from mcp_servers.retrieval import embedding, ranking
+from mcp_servers.retrieval.chunks import Chunk
 from mcp_servers.retrieval.cleaning import composed
 from mcp_servers.retrieval.diversity import mmr
 from mcp_servers.retrieval.filtering import Where, allowed
@@ -23,7 +24,7 @@ from mcp_servers.retrieval.reading import in_context
 from mcp_servers.retrieval.reranking import reranked
 from mcp_servers.retrieval.results import Found, FoundPicture, Passage, Scores, Searched, passage
 from mcp_servers.retrieval.snapshot import EmptyIndex, Snapshot, snapshot_of
-from mcp_servers.retrieval.store import Chunk, Store
+from mcp_servers.retrieval.store import Store
 from mcp_servers.retrieval.vectors import vectors_of
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class Searcher:
         passages = []
         for at, id_ in zip(chosen, ids, strict=True):
             if chunk := chunks.get(id_):  # else its document has just left
-                coverage = snapshot.lexical.coverage(request.query, chunk.text)
+                coverage = snapshot.lexical.coverage(request.query, chunk.searched)
                 context = in_context(self.store, chunk, request.window) if request.window else None
                 score = round(float(found.ranked_by()[at]), 4)
                 passages.append(passage(chunk, score, _scores(found, at, coverage), context))
@@ -224,7 +225,7 @@ class Searcher:
         import numpy as np
 
         ids = [int(id_) for id_ in snapshot.ids[found.rows]]
-        texts = [chunks[id_].text if id_ in chunks else "" for id_ in ids]
+        texts = [chunks[id_].searched if id_ in chunks else "" for id_ in ids]
         if request.mode == "hybrid":
             assert found.lexical is not None and found.dense is not None
             pairs = [

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 
 from mcp_servers.errors import EngineError
 from mcp_servers.retrieval.analysis import Terms, terms
+from mcp_servers.retrieval.chunks import text_hash
 from mcp_servers.retrieval.lexical import LexicalIndex
-from mcp_servers.retrieval.store import Store, text_hash
+from mcp_servers.retrieval.store import Store
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,6 @@ all their paths.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sqlite3
 import time
@@ -24,6 +23,7 @@ from typing_extensions import TypedDict
 
 from mcp_servers.errors import EngineError
 from mcp_servers.home import dure_home
+from mcp_servers.retrieval.chunks import Chunk, Slice, text_hash, under
 from mcp_servers.retrieval.files import Document
 from mcp_servers.retrieval.paths import detach, drop_vectors
 from mcp_servers.retrieval.schema import VERSION, migrate
@@ -55,23 +55,6 @@ class Known:
     sha256: str
     chunking: str
     folder: str | None
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A passage as it is stored."""
-
-    id: int
-    document: int
-    source: str
-    title: str
-    page: int | None
-    text: str
-
-
-def text_hash(text: str) -> bytes:
-    """The key under which a text's vector is kept."""
-    return hashlib.blake2b(text.encode("utf-8"), digest_size=16).digest()
 
 
 def index_names() -> list[str]:
@@ -250,11 +233,11 @@ class Store:
     def put(
         self,
         document: Document,
-        chunks: Sequence[tuple[int | None, str]],
+        chunks: Sequence[Slice],
         chunking: str = "",
         folder: str | None = None,
     ) -> None:
-        """Put a document, replacing what its source held; chunks are (page, text).
+        """Put a document, replacing what its source held.
 
         `folder` is the one through which its file was found. All or nothing. The vectors must be
         there already.
@@ -273,8 +256,8 @@ class Store:
                 [(row, page.number, page.text) for page in document.pages],
             )
             database.executemany(
-                "INSERT INTO chunks (document, page, text, hash) VALUES (?, ?, ?, ?)",
-                [(row, page, text, text_hash(text)) for page, text in chunks],
+                "INSERT INTO chunks (document, page, text, heading, hash) VALUES (?, ?, ?, ?, ?)",
+                [(row, *chunk, text_hash(chunk.searched)) for chunk in chunks],
             )
             drop_vectors(database, unused)
             _stamp(database)
@@ -322,14 +305,14 @@ class Store:
         return None if row is None else str(row[0])
 
     def snapshot(self) -> tuple[str, list[tuple[int, int, int | None, str]]]:
-        """The stamp, and every chunk as (id, document, page, text) by id, at one moment."""
+        """The stamp, and every chunk as (id, document, page, what is searched), at one moment."""
         with self._reading() as database:
             database.execute("BEGIN")
             stamp = database.execute("SELECT value FROM meta WHERE key = 'stamp'").fetchone()[0]
             rows = database.execute(
-                "SELECT id, document, page, text FROM chunks ORDER BY id"
+                "SELECT id, document, page, heading, text FROM chunks ORDER BY id"
             ).fetchall()
-        return str(stamp), rows
+        return str(stamp), [(*placed, under(heading, text)) for *placed, heading, text in rows]
 
     def chunk_ids(self) -> set[int]:
         """The ids of all chunks. An id is never used twice."""
@@ -338,7 +321,7 @@ class Store:
 
     def chunks(self, ids: Sequence[int]) -> dict[int, Chunk]:
         """The chunks with these ids; unknown ones are left out."""
-        query = """SELECT chunks.id, document, source, title, page, text
+        query = """SELECT chunks.id, document, source, title, page, text, heading
             FROM chunks JOIN documents ON documents.id = document WHERE chunks.id IN ({})"""
         with self._reading() as database:
             return {row[0]: Chunk(*row) for row in _in_batches(database, query, ids)}

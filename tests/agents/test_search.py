@@ -26,6 +26,11 @@ def test_search_shows_passages_and_their_scores(dure: Dure) -> None:
     assert scores.split()[::3] == ["lexical", "dense", "sentence", "feedback", "fused", "coverage"]
     assert text.strip() == "서울은 대한민국의 수도이다."
     assert found.stderr.strip() == "2 documents, 2 passages"
+    long = "\n\n".join(f"{n}번 역은 새벽 다섯 시에 문을 연다." for n in range(40))
+    (dure.cwd / "역.md").write_text(f"# 지하철\n\n## 부산\n\n{long}", encoding="utf-8")
+    assert dure("call", "retrieval.add", "paths=.").returncode == 0
+    found = dure("search", "부산에서 35번 역은 언제 문을 여나요?", "-k", "1")
+    assert found.stdout.startswith("1. 역.md, 지하철 > 부산  (")
     told = json.loads(dure("search", "cat", "--json", "--mode", "lexical").stdout)
     assert [passage["title"] for passage in told["passages"]] == ["cat.txt"]
     wrong = dure("search", "cat", "--diversity", "7")

@@ -16,8 +16,9 @@ import pytest
 from mcp_servers import jobs
 from mcp_servers.errors import EngineError
 from mcp_servers.retrieval import embedding, indexing, server
+from mcp_servers.retrieval.chunks import Slice, text_hash
 from mcp_servers.retrieval.files import Document, Page
-from mcp_servers.retrieval.store import Store, text_hash
+from mcp_servers.retrieval.store import Store
 from tests.conftest import eventually
 from tests.mcp_servers.test_retrieval_parsing import HTML, slide_file, word_file
 from tests.mcp_servers.test_retrieval_text import pdf_bytes
@@ -286,6 +287,7 @@ def test_an_index_from_before_paths_were_kept_is_read_and_grows(docs: Path) -> N
         for change in ("DROP TABLE paths", "DROP INDEX documents_sha256"):
             database.execute(change)
         database.execute("ALTER TABLE documents DROP COLUMN chunking")
+        database.execute("ALTER TABLE chunks DROP COLUMN heading")
         database.execute("DELETE FROM meta WHERE key IN ('embedder_name', 'chunking')")
         database.execute("PRAGMA user_version = 0")
     assert rows() == [("a.txt", [])]
@@ -317,7 +319,7 @@ def test_a_document_goes_with_its_last_path(docs: Path) -> None:
     store.keep_vectors([(text_hash(text), b"\0" * 4) for text in ("one", "two", "job")])
     for source, text in (("/a.txt", "one"), ("/b.txt", "two")):
         document = Document(source, Path(source).name, text, [Page(None, text)])
-        store.put(document, [(None, text)], "c", "/")
+        store.put(document, [Slice(None, text)], "c", "/")
     assert store.twin(Path("/x.txt"), "one", "c") == "/a.txt"
     assert store.twin(Path("/x.md"), "one", "c") is store.twin(Path("/x.txt"), "one", "d") is None
     store.join("/b.txt", "/a.txt", None)

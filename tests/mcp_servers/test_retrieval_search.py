@@ -11,11 +11,12 @@ import pytest
 from mcp_servers.errors import EngineError
 from mcp_servers.retrieval import embedding, searching, snapshot
 from mcp_servers.retrieval.analysis import Terms
+from mcp_servers.retrieval.chunks import Slice, text_hash
 from mcp_servers.retrieval.files import Document, Page
 from mcp_servers.retrieval.filtering import Where
 from mcp_servers.retrieval.results import Found
 from mcp_servers.retrieval.searching import Mode, Request
-from mcp_servers.retrieval.store import Store, text_hash
+from mcp_servers.retrieval.store import Store
 
 PDF = {
     1: [
@@ -35,16 +36,16 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         store = Store("default")
         store.create(embedding.identity(), embedding.DEFAULT)
         pages = [Page(number, "\n".join(texts)) for number, texts in PDF.items()]
-        chunks = [(number, text) for number, texts in PDF.items() for text in texts]
+        chunks = [Slice(number, text) for number, texts in PDF.items() for text in texts]
         put(store, Document("/docs/korea/cities.pdf", "cities.pdf", "1" * 64, pages), chunks)
         page = Page(None, "\n".join(NOTES))
-        chunks_of_notes: list[tuple[int | None, str]] = [(None, text) for text in NOTES]
-        put(store, Document("/docs/notes.md", "notes.md", "2" * 64, [page]), chunks_of_notes)
+        notes = [Slice(None, text) for text in NOTES]
+        put(store, Document("/docs/notes.md", "notes.md", "2" * 64, [page]), notes)
         yield store
 
 
-def put(store: Store, document: Document, chunks: list[tuple[int | None, str]]) -> None:
-    texts = [text for _, text in chunks]
+def put(store: Store, document: Document, chunks: list[Slice]) -> None:
+    texts = [chunk.searched for chunk in chunks]
     vectors = embedding.passage_vectors(texts)
     store.keep_vectors((text_hash(t), v.tobytes()) for t, v in zip(texts, vectors, strict=True))
     store.put(document, chunks)
@@ -230,7 +231,7 @@ def test_an_index_of_one_language_refuses_a_question_in_another(
     store.keep_vectors([(text_hash("A cat sleeps."), vector.tobytes())])
     store.put(
         Document("/a.txt", "a.txt", "0" * 64, [Page(None, "A cat sleeps.")]),
-        [(None, "A cat sleeps.")],
+        [Slice(None, "A cat sleeps.")],
     )
     assert texts(searching.search("english", Request("What does the cat do?"))) == ["A cat sleeps."]
     with pytest.raises(EngineError, match="Korean"):

@@ -16,9 +16,10 @@ from mcp_servers import jobs
 from mcp_servers.errors import EngineError
 from mcp_servers.retrieval import embedding, searching
 from mcp_servers.retrieval.chroma import ChromaVectors
+from mcp_servers.retrieval.chunks import Slice, text_hash
 from mcp_servers.retrieval.files import Document, Page
 from mcp_servers.retrieval.searching import Request
-from mcp_servers.retrieval.store import Store, text_hash
+from mcp_servers.retrieval.store import Store
 
 
 @pytest.fixture
@@ -34,7 +35,9 @@ def put(store: Store, source: str, *texts: str) -> None:
     vectors = embedding.passage_vectors(list(texts))
     store.keep_vectors((text_hash(t), v.tobytes()) for t, v in zip(texts, vectors, strict=True))
     page = Page(None, "\n".join(texts))
-    store.put(Document(source, Path(source).name, "0" * 64, [page]), [(None, t) for t in texts])
+    store.put(
+        Document(source, Path(source).name, "0" * 64, [page]), [Slice(None, t) for t in texts]
+    )
 
 
 def start(*paths: Path) -> jobs.JobState:

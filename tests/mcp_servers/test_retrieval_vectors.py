@@ -14,8 +14,9 @@ import pytest
 
 from mcp_servers.errors import EngineError
 from mcp_servers.retrieval import embedding
+from mcp_servers.retrieval.chunks import Slice, text_hash
 from mcp_servers.retrieval.files import Document, Page
-from mcp_servers.retrieval.store import Store, text_hash
+from mcp_servers.retrieval.store import Store
 from mcp_servers.retrieval.vectors import FAISS_KINDS, VectorIndex, checked, vectors_of
 from tests.conftest import environment, eventually
 
@@ -73,7 +74,9 @@ def put(store: Store, name: str, vectors: np.ndarray) -> None:
     texts = [f"{name} {number}" for number in range(len(vectors))]
     store.keep_vectors((text_hash(t), v.tobytes()) for t, v in zip(texts, vectors, strict=True))
     page = Page(None, "\n".join(texts))
-    store.put(Document(f"/{name}", name, name[:1] * 64, [page]), [(None, text) for text in texts])
+    store.put(
+        Document(f"/{name}", name, name[:1] * 64, [page]), [Slice(None, text) for text in texts]
+    )
 
 
 def refresh(store: Store, index: VectorIndex) -> None:

@@ -1,0 +1,120 @@
+"""Headings: found in each kind of document, searched with the chunks under them, and told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mcp_servers.retrieval import embedding, server
+from mcp_servers.retrieval.chunking import Chunking
+from mcp_servers.retrieval.files import Document, Page
+from mcp_servers.retrieval.headings import headings_of
+from mcp_servers.retrieval.slicing import slices
+from tests.mcp_servers.test_retrieval_indexing import add, docs
+
+__all__ = ["docs"]
+
+
+def trails(name: str, *pages: str) -> dict[str, str]:
+    """The titles over each "@word" of some pages, by the word."""
+    numbered = [Page(number, text) for number, text in enumerate(pages, 1)]
+    headings = headings_of(Document(f"/{name}", name, "0" * 64, numbered))
+    return {
+        text[at:].split()[0]: headings.trail(page, at)
+        for page, text in enumerate(pages)
+        for at in range(len(text))
+        if text[at] == "@"
+    }
+
+
+def test_numbered_headings_nest_and_run_on_over_pages() -> None:
+    first = "1. 개요\n@a\n2. 트랜스포머\n2.1 서론\n@b\n2.2 구성 요소:\n2.2.1 어텐션\n@c"
+    second = "@d\n2.2.2 위치\n@e\n2.3 요약\n@f\n3. Results\n@g\n4. Discussion\n4.1. Limits\n@h"
+    assert trails("book.pdf", first, second) == {
+        "@a": "개요",
+        "@b": "트랜스포머 > 서론",
+        "@c": "트랜스포머 > 구성 요소 > 어텐션",
+        "@d": "트랜스포머 > 구성 요소 > 어텐션",
+        "@e": "트랜스포머 > 구성 요소 > 위치",
+        "@f": "트랜스포머 > 요약",
+        "@g": "Results",
+        "@h": "Discussion > Limits",
+    }
+
+
+def test_lists_sentences_and_stray_numbers_are_no_headings() -> None:
+    text = (
+        "1. Methods\n1.1 Steps\n1. Read the file.\n2. Write it\n3. Close it, then open it\n@a\n"
+        "3.5 inches wide\n10.1 is a version\n1.2 is what came before.\n@b\n"
+        f"1.2 {'long ' * 30}\n@c\n2. Results\n2.1 Numbers\n@d"
+    )
+    assert trails("notes.txt", text) == {
+        "@a": "Methods > Steps",
+        "@b": "Methods > Steps",
+        "@c": "Methods > Steps",
+        "@d": "Results > Numbers",
+    }
+    assert trails("list.txt", "1. 우유\n2. 계란\n@a") == {"@a": ""}
+
+
+def test_a_table_of_contents_does_not_hide_the_headings_after_it() -> None:
+    contents = "1. Scope\n1.1 Who\n2. Rules\n2.1 When\n"
+    text = f"{contents}1. Scope\n@a\n1.1 Who\n@b\n2. Rules\n2.1 When\n@c"
+    found = trails("rules.txt", text)
+    assert (found["@b"], found["@c"]) == ("Scope > Who", "Rules > When")
+
+
+def test_markdown_headings_are_those_outside_of_code() -> None:
+    text = "# Guide #\n@a\n## Install\n```sh\n# a comment\n@b\n```\n@c\n# Use\n1.1 @d"
+    assert trails("guide.md", text) == {
+        "@a": "Guide",
+        "@b": "Guide > Install",
+        "@c": "Guide > Install",
+        "@d": "Use",
+    }
+    # Elsewhere "#" begins a comment: a PDF's code has no fences.
+    assert trails("code.pdf", "# a comment\n@a") == {"@a": ""}
+
+
+def test_a_heading_is_not_over_itself() -> None:
+    headings = headings_of(Document("/a.md", "a.md", "0" * 64, [Page(None, "# A\n## B\ntext")]))
+    assert [headings.trail(0, at) for at in (0, 4, 9)] == ["", "A", "A > B"]
+
+
+def test_a_chunk_that_fills_the_embedder_goes_without_its_heading() -> None:
+    embedder = embedding.of(embedding.DEFAULT)
+    body = ""
+    while embedder.tokens(body) < embedder.max_tokens - 8:
+        body += "wow "
+    pages = [Page(1, "# " + "긴 제목 " * 10), Page(2, body), Page(3, "short")]
+    document = Document("/a.pptx", "a.pptx", "0" * 64, pages)
+    _, full, short = slices(document, embedder, Chunking(512, 0, "tokens"))
+    assert (full.text, full.heading) == (body.strip(), "")
+    assert (short.text, short.heading) == ("short", ("긴 제목 " * 10).strip())
+
+
+def test_what_only_the_heading_says_is_found_and_told(docs: Path) -> None:
+    filler = "The job reads rows, makes batches of them and writes a checkpoint now and then. " * 8
+    sections = [f"## {name}\n\n{filler}\n\nsteps: {n}00\n" for n, name in enumerate(NAMES, 1)]
+    (docs / "runs.md").write_text("# 실험\n\n" + "\n".join(sections), encoding="utf-8")
+    add(docs)
+    for number, name in enumerate(NAMES, 1):
+        best = server.search(f"steps of {name}", k=1)["passages"][0]
+        assert f"steps: {number}00" in best["text"]
+        assert best["heading"] in ("실험", f"실험 > {name}")
+        assert best["text"] in server.page_text("runs.md")["text"]
+
+
+def test_a_passage_without_headings_has_none(docs: Path) -> None:
+    (docs / "a.txt").write_text("alpha beta", encoding="utf-8")
+    add(docs)
+    assert server.search("alpha")["passages"][0]["heading"] is None
+
+
+NAMES = ("Gemma", "Llama", "Mistral", "Qwen")
+
+
+@pytest.mark.parametrize("name", ["slides.pptx", "page.html", "report.docx"])
+def test_kinds_that_are_read_into_markdown_have_marked_headings(name: str) -> None:
+    assert trails(name, "# One\n@a", "# Two\n@b") == {"@a": "One", "@b": "Two"}
