@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Slice(NamedTuple):
-    """A chunk before it is stored. `heading` is what `headings.trail` says, or empty."""
+    """A chunk before it is stored; `heading` holds the titles over it, "Gemma-2B > Training"."""
 
     page: int | None
     text: str

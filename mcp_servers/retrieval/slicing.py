@@ -8,15 +8,19 @@ from mcp_servers.retrieval.embedding import Embedder
 from mcp_servers.retrieval.files import Document
 from mcp_servers.retrieval.headings import headings_of
 
+_BETWEEN = " > "
+
 
 def slices(document: Document, embedder: Embedder, chunking: Chunking | None = None) -> list[Slice]:
-    """The chunks of all pages; one goes without its heading where both are too much to embed."""
+    """The chunks of all pages, each with as much of its heading as the embedder takes besides."""
     headings = headings_of(document)
     found = []
     for at, page in enumerate(document.pages):
         for start, end in chunk_spans(page.text, embedder.fits, chunking, embedder.tokens):
-            text = page.text[start:end]
-            chunk = Slice(page.number, text, headings.trail(at, start))
-            fits = not chunk.heading or embedder.fits(chunk.searched)
-            found.append(chunk if fits else Slice(page.number, text))
+            titles = headings.over(at, start, end)
+            chunk = Slice(page.number, page.text[start:end], _BETWEEN.join(titles))
+            while titles and not embedder.fits(chunk.searched):
+                titles = titles[1:]
+                chunk = chunk._replace(heading=_BETWEEN.join(titles))
+            found.append(chunk)
     return found

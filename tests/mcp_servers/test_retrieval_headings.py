@@ -21,7 +21,7 @@ def trails(name: str, *pages: str) -> dict[str, str]:
     numbered = [Page(number, text) for number, text in enumerate(pages, 1)]
     headings = headings_of(Document(f"/{name}", name, "0" * 64, numbered))
     return {
-        text[at:].split()[0]: headings.trail(page, at)
+        text[at:].split()[0]: " > ".join(headings.over(page, at, at + 1))
         for page, text in enumerate(pages)
         for at in range(len(text))
         if text[at] == "@"
@@ -46,7 +46,7 @@ def test_numbered_headings_nest_and_run_on_over_pages() -> None:
 def test_lists_sentences_and_stray_numbers_are_no_headings() -> None:
     text = (
         "1. Methods\n1.1 Steps\n1. Read the file.\n2. Write it\n3. Close it, then open it\n@a\n"
-        "3.5 inches wide\n10.1 is a version\n1.2 is what came before.\n@b\n"
+        "3.5 inches wide\n10.1 is a version\n1.2 is what came before.\n@b\n0.1 M NaCl\n"
         f"1.2 {'long ' * 30}\n@c\n2. Results\n2.1 Numbers\n@d"
     )
     assert trails("notes.txt", text) == {
@@ -58,11 +58,30 @@ def test_lists_sentences_and_stray_numbers_are_no_headings() -> None:
     assert trails("list.txt", "1. 우유\n2. 계란\n@a") == {"@a": ""}
 
 
-def test_a_table_of_contents_does_not_hide_the_headings_after_it() -> None:
-    contents = "1. Scope\n1.1 Who\n2. Rules\n2.1 When\n"
-    text = f"{contents}1. Scope\n@a\n1.1 Who\n@b\n2. Rules\n2.1 When\n@c"
-    found = trails("rules.txt", text)
-    assert (found["@b"], found["@c"]) == ("Scope > Who", "Rules > When")
+def test_a_number_that_is_not_the_next_is_no_heading() -> None:
+    text = "1 Intro\n1.1 Aims\n2 Results\n@a\n1.2 million people\n2.1 Groups\n2.2 0.35 0.91\n@b"
+    assert trails("paper.pdf", text) == {"@a": "Results", "@b": "Results > Groups"}
+
+
+def test_chapters_of_papers_have_no_dot() -> None:
+    text = "1 Introduction\n@a\n2 Method\n2.1 Data\n@b\n3 Results\n@c\n4 in ten people\n@d"
+    assert trails("paper.pdf", text) == {
+        "@a": "Introduction",
+        "@b": "Method > Data",
+        "@c": "Results",
+        "@d": "Results",
+    }
+
+
+@pytest.mark.parametrize("leader", ["", " ......... 3", " · · · · 3", "\t3"])
+def test_a_table_of_contents_does_not_hide_the_headings_after_it(leader: str) -> None:
+    contents = "".join(f"{title}{leader}\n" for title in ("1. Scope", "1.1 Who", "2. Rules"))
+    text = f"{contents}1. Scope\n1.1 Who\n@b\n2. Rules\n@c\n2.1 When\n@d"
+    assert trails("rules.txt", text) == {
+        "@b": "Scope > Who",
+        "@c": "Rules",
+        "@d": "Rules > When",
+    }
 
 
 def test_markdown_headings_are_those_outside_of_code() -> None:
@@ -77,9 +96,31 @@ def test_markdown_headings_are_those_outside_of_code() -> None:
     assert trails("code.pdf", "# a comment\n@a") == {"@a": ""}
 
 
+def test_titles_keep_what_belongs_to_them() -> None:
+    text = "# Learning C# ##\n## :\n@a\n## " + "a" + " " * 50_000 + "b\n"
+    assert trails("c.md", text) == {"@a": "Learning C#"}
+
+
+def test_a_slide_without_a_title_is_under_none() -> None:
+    assert trails("talk.pptx", "# One\n@a", "@b", "# Three\n@c") == {
+        "@a": "One",
+        "@b": "",
+        "@c": "Three",
+    }
+
+
+def test_a_chunk_is_under_the_heading_of_most_of_it() -> None:
+    text = "# Models\n## Llama\nA short tail.\n## Gemma\n" + "max_steps is one hundred. " * 4
+    headings = headings_of(Document("/a.md", "a.md", "0" * 64, [Page(None, text)]))
+    tail, gemma = text.index("A short"), text.index("## Gemma")
+    assert headings.over(0, tail, len(text)) == ["Models"]  # "Gemma" stands in it
+    assert headings.over(0, tail, gemma + 10) == ["Models", "Llama"]
+    assert headings.over(0, gemma + 20, len(text)) == ["Models", "Gemma"]
+
+
 def test_a_heading_is_not_over_itself() -> None:
     headings = headings_of(Document("/a.md", "a.md", "0" * 64, [Page(None, "# A\n## B\ntext")]))
-    assert [headings.trail(0, at) for at in (0, 4, 9)] == ["", "A", "A > B"]
+    assert [headings.over(0, at, at + 3) for at in (0, 4, 9)] == [[], ["A"], ["A", "B"]]
 
 
 def test_a_chunk_that_fills_the_embedder_goes_without_its_heading() -> None:
@@ -88,7 +129,7 @@ def test_a_chunk_that_fills_the_embedder_goes_without_its_heading() -> None:
     while embedder.tokens(body) < embedder.max_tokens - 8:
         body += "wow "
     pages = [Page(1, "# " + "긴 제목 " * 10), Page(2, body), Page(3, "short")]
-    document = Document("/a.pptx", "a.pptx", "0" * 64, pages)
+    document = Document("/a.md", "a.md", "0" * 64, pages)
     _, full, short = slices(document, embedder, Chunking(512, 0, "tokens"))
     assert (full.text, full.heading) == (body.strip(), "")
     assert (short.text, short.heading) == ("short", ("긴 제목 " * 10).strip())
