@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from langchain_core.tools import BaseTool
 
 from graphs.language import Language, language_of
-from graphs.passages import Passage, evidence_spans, gives_orders, sentence_spans
+from graphs.passages import Passage, evidence_spans, gives_orders, heading_of, sentence_spans
 from graphs.similarity import Features, cosines
 from graphs.state import Citation, Step
 from graphs.tokens import asked_content, content, names
@@ -121,8 +121,10 @@ def listed(citations: Sequence[Citation], language: Language) -> str:
     """The list of sources below an answer, in Markdown."""
     lines = [f"**{say('sources', language)}**", ""]
     for citation in citations:
-        page = citation["page"]
-        where = f", {say('page', language, page=page)}" if page is not None else ""
+        page, heading = citation["page"], citation["heading"]
+        where = f", {heading}" if heading else ""
+        if page is not None:
+            where = f", {say('page', language, page=page)}"
         quote = " ".join(citation["quote"].split())
         lines.append(f"[{citation['n']}] {citation['source']}{where}: “{quote}”  ")
     return "\n".join(lines)
@@ -212,6 +214,7 @@ def _number(citations: list[Citation], source: _Source) -> int:
             "n": n,
             "source": source.passage["title"],
             "page": source.passage["page"],
+            "heading": heading_of(source.passage),
             "quote": source.quote,
         }
     )

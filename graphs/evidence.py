@@ -98,8 +98,14 @@ def answerable_prompt(read: Sequence[str], question: str) -> list[AnyMessage]:
 async def quotes_answer(
     model: BaseChatModel, citations: Sequence[Citation], question: str
 ) -> float:
-    """How likely a model finds that the quotes of an answer, alone, answer the question."""
-    quotes = [readable(citation["quote"]) for citation in citations]
+    """How likely a model finds that the quotes of an answer, alone, answer the question.
+
+    Each is read under its heading: "max_steps=100" answers for Gemma in the chapter on Gemma.
+    """
+    quotes = [
+        readable("\n".join(filter(None, (citation["heading"], citation["quote"]))))
+        for citation in citations
+    ]
     return await yes_or_no(model, answerable_prompt(quotes, question))
 
 

@@ -16,7 +16,8 @@ from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 from prompts import prompt, table
 
 Passage = dict[str, Any]
-"""A result of the retrieval server: `id`, `text`, `title`, `source`, `page`, `scores`."""
+"""A result of the retrieval server: `id`, `text`, `title`, `source`, `page`, `heading`, `scores`
+(a page that is read whole has no `id`, `heading` or `scores`)."""
 
 _MARKUP = re.compile(
     r"<(?=\s*/?\s*(?:passages?|context|question|system|user|assistant|tool|instructions?)\b"
@@ -70,6 +71,11 @@ def readable(text: str) -> str:
             at = end
     pieces.append(text[at:])
     return _MARKUP.sub(lambda match: "‹" if match[0] == "<" else "(", "".join(pieces)).strip()
+
+
+def heading_of(passage: Passage) -> str | None:
+    """The titles over a passage, as a model may read them; None where there are none."""
+    return readable(passage.get("heading") or "") or None
 
 
 def as_prompt(texts: Sequence[str], question: str) -> list[AnyMessage]:

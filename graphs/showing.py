@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 
 from graphs.documents import named_document
 from graphs.language import Language
-from graphs.passages import evidence_spans, readable
+from graphs.passages import evidence_spans, heading_of, readable
 from graphs.state import Citation, Step
 from graphs.tool_calls import call_tool, result_of
 from prompts import say
@@ -269,7 +269,8 @@ def _cited(page: _Page) -> list[Citation]:
     if not quotes:
         return []
     quote = quotes[0][:_SHORT].strip()
-    return [{"n": 1, "source": page.title, "page": page.page, "quote": quote}]
+    heading = heading_of(page.passage)
+    return [{"n": 1, "source": page.title, "page": page.page, "heading": heading, "quote": quote}]
 
 
 def _shorter(text: str) -> str:

@@ -33,11 +33,15 @@ class Step(TypedDict):
 
 
 class Citation(TypedDict):
-    """`quote` stands verbatim in `source` on `page` (null where a source has no pages)."""
+    """`quote` stands verbatim in `source` on `page` (null where a source has no pages).
+
+    `heading` holds the titles over it where the search told them ("Gemma-2B > Training"), or null.
+    """
 
     n: int
     source: str
     page: int | None
+    heading: str | None
     quote: str
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from graphs.evidence import Stage, chance, denies, enough, signs, yes_or_no
+from graphs.evidence import Stage, chance, denies, enough, quotes_answer, signs, yes_or_no
+from graphs.state import Citation
 from tests.graphs.scripted import Scripted
 
 QUESTION = "LoRA의 r 값은 일반적으로 어느 범위인가요?"
@@ -64,3 +65,15 @@ async def test_a_model_without_probabilities_is_taken_at_its_word(
 ) -> None:
     model = Scripted(replies=[AIMessage(said)])
     assert await yes_or_no(model, [HumanMessage("?")]) == expected
+
+
+async def test_quotes_are_judged_under_their_headings() -> None:
+    model = Scripted(replies=[AIMessage("yes")])
+    cited: list[Citation] = [
+        {"n": 1, "source": "a.pdf", "page": 1, "heading": "Gemma > Training", "quote": "steps=100"},
+        {"n": 2, "source": "a.pdf", "page": 2, "heading": None, "quote": "It runs on a laptop."},
+    ]
+    assert await quotes_answer(model, cited, "How many steps?") == 0.95
+    told = str(model.asked[0][-1].content)
+    assert "<passage>\nGemma > Training\nsteps=100\n</passage>" in told
+    assert "<passage>\nIt runs on a laptop.\n</passage>" in told
