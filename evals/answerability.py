@@ -27,7 +27,7 @@ from agents.settings import load_settings
 from evals.reports import cases, share
 from graphs.citing import cite
 from graphs.compression import compress
-from graphs.evidence import Stage, answerable_prompt, denies, quotes_answer, signs, yes_or_no
+from graphs.evidence import Stage, answerable_prompt, evades, quotes_answer, signs, yes_or_no
 from graphs.rag import BUDGET, PASSAGES, answer_prompt, search_arguments
 from graphs.reading import counter
 
@@ -76,11 +76,10 @@ async def _ask(session: Session, case: Case) -> Case:
     read = compress(question, case["passages"], BUDGET, counter(model), sentence_vectors)
     yes = await yes_or_no(model, answerable_prompt(read, question))
     reply = str((await model.ainvoke(answer_prompt(read, question))).text)
-    citations = (
-        [] if denies(reply) else cite(reply, case["passages"], question, sentence_vectors)[1]
-    )
-    quoted = await quotes_answer(model, citations, question) if citations else 0.0
-    told = {"read": read, "yes": yes, "reply": reply, "kept": bool(citations), "quoted": quoted}
+    marked, citations = cite(reply, case["passages"], question, sentence_vectors)
+    kept = bool(citations) and not evades(question, reply, marked)
+    quoted = await quotes_answer(model, citations, question) if kept else 0.0
+    told = {"read": read, "yes": yes, "reply": reply, "kept": kept, "quoted": quoted}
     return {**case, **told}
 
 

@@ -26,10 +26,16 @@ _SUPPORT = 0.45  # share of a sentence's content tokens that a source span must 
 _ADDED = 0.34  # share of what it adds to the question
 _NEW, _HARDLY = 0.6, 0.2  # or most of what it adds, or its names and numbers, and little else
 _NEAR = 0.5  # cosine from which on a span in another language says the same
+_NEAR_NAMED = 0.4  # the same, where it holds a name that is asked about
 _QUOTE = 400  # characters; longer spans are cut at a word
 _NEIGHBOURS = 5  # sentences, or lines of a list, that one quote may join
 _MARK = re.compile(r"[ \t]*\[\d{1,3}\]")
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+")
+# What counts a line is no number that it states, unless a chapter or a step is asked for.
+_COUNTS = re.compile(r"^[ \t]*(?:#+[ \t]*)?\d{1,2}[.)](?=\s)", re.MULTILINE)
+_ASKS_PLACE = re.compile(
+    r"몇\s?(?:번째|장|절|항|단계)|\b(?:which|what) (?:chapter|section|step|item)\b", re.IGNORECASE
+)
 _PIECE = re.compile(r"(?:[^.!?。\n]|[.!?](?=\S))+[.!?。]*|[.!?。]+|\n")
 
 
@@ -61,7 +67,7 @@ def cite(
     Marks that the model wrote itself are taken off: only what is checked here is cited. An empty
     text means that nothing is supported.
     """
-    sources = list(_sources(passages, language_of(question) if question else None))
+    sources = list(_sources(passages, question))
     pieces = _PIECE.findall(_MARK.sub("", answer))
     near = _near([_said(piece) for piece in pieces], sources, vectors)
     citations: list[Citation] = []
@@ -156,7 +162,7 @@ def _best(
     said = content(sentence)
     asked = content(question)
     added = said - asked
-    exact = names(sentence) - asked
+    exact, asked_names = names(sentence) - asked, names(question)
     about = asked_content(question) if question else set[str]()
     best: tuple[float, int] | None = None
     found = None
@@ -169,7 +175,8 @@ def _best(
         cosine = near.get(source.quote, 0.0)
         if source.foreign:
             # Of words, only names, numbers and what is left as it is can be compared.
-            enough = enough or bool(exact) or new >= _ADDED or cosine >= _NEAR
+            needed = _NEAR_NAMED if asked_names & source.tokens else _NEAR
+            enough = enough or bool(exact) or new >= _ADDED or cosine >= needed
         elif about and not about & source.tokens:
             enough = False  # a quote must be about what is asked
         if not enough:
@@ -186,8 +193,10 @@ def _share(tokens: frozenset[str] | set[str], held: frozenset[str]) -> float:
     return len(tokens & held) / len(tokens) if tokens else 0.0
 
 
-def _sources(passages: Sequence[Passage], asked_in: Language | None) -> Iterator[_Source]:
+def _sources(passages: Sequence[Passage], question: str) -> Iterator[_Source]:
     """Each sentence, and each run of up to five neighbours, as verbatim quotes."""
+    asked_in = language_of(question) if question else None
+    counts = _COUNTS if not _ASKS_PLACE.search(question) else None
     for passage in passages:
         text = passage["text"]
         spans = evidence_spans(text)
@@ -200,7 +209,8 @@ def _sources(passages: Sequence[Passage], asked_in: Language | None) -> Iterator
                 ):
                     break  # too long, or something withheld stands between
                 quote = _cut(quote)
-                yield _Source(quote, passage, frozenset(content(quote)), foreign)
+                stated = counts.sub("", quote) if counts else quote
+                yield _Source(quote, passage, frozenset(content(stated)), foreign)
 
 
 def _number(citations: list[Citation], source: _Source) -> int:

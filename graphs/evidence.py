@@ -22,7 +22,7 @@ from langchain_core.messages import AnyMessage
 from graphs.language import language_of
 from graphs.passages import Passage, as_prompt, readable
 from graphs.state import Citation
-from graphs.tokens import content, names
+from graphs.tokens import content, names, numbers
 from prompts import prompt
 
 Stage = Literal["read", "answered"]
@@ -34,6 +34,15 @@ _DENIES = re.compile(
     r"|알 수 없|찾을 수 없"
     r"|\b(do|does|is|are|was|were|did)(n.t| not) (\w+ ){0,2}(state|mention|specif|answer)"
     r"|\bno (mention|information)\b|\bnot (mentioned|stated|specified|provided)\b",
+    re.IGNORECASE,
+)
+_ASKS_NUMBER = re.compile(
+    r"몇(?!몇|\s?가지)|얼마(?!나)|\bhow (?:many|much)\b|\b(?:what|which) year\b", re.IGNORECASE
+)
+_NUMBER_WORD = re.compile(
+    r"(?<![가-힣])(?:한|두|세|네|다섯|여섯|일곱|여덟|아홉|열|하나|둘|셋|넷)(?![가-힣]{2})|없"
+    r"|\b(?:no|none|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen"
+    r"|once|twice|half)\b",
     re.IGNORECASE,
 )
 _CERTAIN = 3.0  # log-odds: beyond that a small model's certainty means nothing
@@ -65,6 +74,19 @@ def signs(
 def denies(reply: str) -> bool:
     """Whether a reply begins by saying that the passages do not say it."""
     return bool(_DENIES.search(reply.strip().split("\n")[0][:200]))
+
+
+def evades(question: str, reply: str, supported: str) -> bool:
+    """Whether a reply, or what of it has a source, does not give what is asked."""
+    return denies(reply) or lacks_number(question, supported)
+
+
+def lacks_number(question: str, answer: str) -> bool:
+    """Whether a question asks for a number and an answer, with its marks, gives none."""
+    if not _ASKS_NUMBER.search(question):
+        return False
+    said = re.sub(r"\[\d{1,3}\]", "", answer)
+    return not (numbers(said) - numbers(question)) and not _NUMBER_WORD.search(said)
 
 
 def chance(stage: Stage, found: Mapping[str, float]) -> float:

@@ -32,8 +32,8 @@ from graphs.documents import asks_of_all, named_document, pages_of, wants_all
 from graphs.evidence import (
     answerable_prompt,
     chance,
-    denies,
     enough,
+    evades,
     quotes_answer,
     signs,
     yes_or_no,
@@ -250,7 +250,7 @@ class _Nodes:
             "steps": [*state["steps"], *steps],
             "text": "",
         }
-        if kept and not denies(reply) and await self._supported(state, kept):
+        if kept and not evades(question, reply, marked) and await self._supported(state, kept):
             update["citations"] = kept
             update["text"] = f"{marked}\n\n{listed(kept, language)}"
         else:

@@ -14,7 +14,7 @@ _ASKING = re.compile(
     r"|나왔|나와|나오|했나|했어|있나|있어|되나|하나요|했지|였지)[가-힣]*"
 )
 _LATIN = re.compile(r"[a-z][a-z0-9]*(?:[_.'+-][a-z0-9]+)*")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"\d+(?:\.\d+)*")  # "2.2.4" holds no 4
 _FUNCTION_WORD = re.compile(
     "an?|the|of|in|on|at|to|for|from|by|with|and|or|as|is|are|was|were|be|been|its?|this|that|these"
     "|those|there|which|who|what|when|where|how|why|does|do|did|has|have|had|can|could|should|would"
@@ -36,14 +36,15 @@ def latin_words(text: str) -> set[str]:
 def names(text: str) -> set[str]:
     """Numbers and Latin names, which must not be got wrong.
 
-    In Korean every Latin word is one; in English those with a capital, a digit or a mark inside.
+    In Korean every Latin word is one; in English those with a capital, a digit or a mark inside,
+    or in back-ticks.
     """
     exact = numbers(text)
     if re.search("[가-힣]", text):
         return exact | {word for word in latin_words(text) if len(word) > 1}
     words = re.findall(r"[A-Za-z][\w.'+-]*\w", text)
     marked = [w for n, w in enumerate(words) if n and (w != w.lower() or re.search(r"[\d_]", w))]
-    return exact | latin_words(" ".join(marked))
+    return exact | latin_words(" ".join([*marked, *re.findall(r"`([^`\s]+)`", text)]))
 
 
 def content(text: str) -> set[str]:

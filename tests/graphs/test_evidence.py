@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from graphs.evidence import Stage, chance, denies, enough, quotes_answer, signs, yes_or_no
+from graphs.evidence import (
+    Stage,
+    chance,
+    denies,
+    enough,
+    lacks_number,
+    quotes_answer,
+    signs,
+    yes_or_no,
+)
 from graphs.state import Citation
 from tests.graphs.scripted import Scripted
 
@@ -77,3 +86,24 @@ async def test_quotes_are_judged_under_their_headings() -> None:
     told = str(model.asked[0][-1].content)
     assert "<passage>\nGemma > Training\nsteps=100\n</passage>" in told
     assert "<passage>\nIt runs on a laptop.\n</passage>" in told
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "lacking"),
+    [
+        ("GPU는 몇 개 필요해?", "GPU가 필요합니다. [1]", True),
+        ("2B 모델은 얼마야?", "2B 모델은 저렴합니다. [2]", True),
+        ("How many layers has it?", "It has layers. [1]", True),
+        ("In which year was it released?", "It was released by a lab. [1]", True),
+        ("GPU는 몇 개 필요해?", "GPU 두 개가 필요합니다. [1]", False),
+        ("GPU는 몇 개 필요해?", "GPU는 필요 없습니다. [1]", False),
+        ("How many layers has it?", "It has twelve layers. [1]", False),
+        ("How many layers has it?", "It has 12 layers. [1]", False),
+        ("몇 가지 방법이 있어?", "정규화와 드롭아웃이 있습니다. [1]", False),
+        ("얼마나 중요한가요?", "매우 중요합니다. [1]", False),
+    ],
+)
+def test_an_answer_without_the_number_that_is_asked_for_is_none(
+    question: str, answer: str, lacking: bool
+) -> None:
+    assert lacks_number(question, answer) is lacking
