@@ -18,7 +18,7 @@ from graphs.language import Language, language_of
 from graphs.passages import Passage, evidence_spans, gives_orders, heading_of, sentence_spans
 from graphs.similarity import Features, cosines
 from graphs.state import Citation, Step
-from graphs.tokens import asked_content, content, names
+from graphs.tokens import asked_content, asks_amount, content, names, numbers
 from graphs.tool_calls import call_tool, result_of
 from prompts import say
 
@@ -27,15 +27,13 @@ _ADDED = 0.34  # share of what it adds to the question
 _NEW, _HARDLY = 0.6, 0.2  # or most of what it adds, or its names and numbers, and little else
 _NEAR = 0.5  # cosine from which on a span in another language says the same
 _NEAR_NAMED = 0.4  # the same, where it holds a name that is asked about
+_CODE_BEARS = 0.5  # how much a quote gains that holds what a sentence has in back-ticks
 _QUOTE = 400  # characters; longer spans are cut at a word
 _NEIGHBOURS = 5  # sentences, or lines of a list, that one quote may join
 _MARK = re.compile(r"[ \t]*\[\d{1,3}\]")
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+")
-# What counts a line is no number that it states, unless a chapter or a step is asked for.
 _COUNTS = re.compile(r"^[ \t]*(?:#+[ \t]*)?\d{1,2}[.)](?=\s)", re.MULTILINE)
-_ASKS_PLACE = re.compile(
-    r"몇\s?(?:번째|장|절|항|단계)|\b(?:which|what) (?:chapter|section|step|item)\b", re.IGNORECASE
-)
+_CODE = re.compile(r"`([^`\s]+)`")
 _PIECE = re.compile(r"(?:[^.!?。\n]|[.!?](?=\S))+[.!?。]*|[.!?。]+|\n")
 
 
@@ -46,6 +44,10 @@ class _Source:
     quote: str
     passage: Passage
     tokens: frozenset[str]
+    stated: frozenset[str]
+    """The same; where an amount is asked for, without what counts a line ("3. Deploy")."""
+    topics: frozenset[str]
+    """The same, with those of the titles over it."""
     foreign: bool
     """Whether it is in another language than the question, and gives no orders to a model."""
 
@@ -162,12 +164,14 @@ def _best(
     said = content(sentence)
     asked = content(question)
     added = said - asked
-    exact, asked_names = names(sentence) - asked, names(question)
+    exact = names(sentence) - asked
+    asked_names = names(question) - numbers(question)
     about = asked_content(question) if question else set[str]()
+    code = content(" ".join(_CODE.findall(sentence)))
     best: tuple[float, int] | None = None
     found = None
     for source in sources:
-        if not exact <= source.tokens:
+        if not exact <= source.stated:
             continue
         share, new = _share(said, source.tokens), _share(added, source.tokens)
         enough = share >= _SUPPORT and (not added or new >= _ADDED)
@@ -177,12 +181,13 @@ def _best(
             # Of words, only names, numbers and what is left as it is can be compared.
             needed = _NEAR_NAMED if asked_names & source.tokens else _NEAR
             enough = enough or bool(exact) or new >= _ADDED or cosine >= needed
-        elif about and not about & source.tokens:
+        elif about and not about & source.topics:
             enough = False  # a quote must be about what is asked
         if not enough:
             continue
         # Of equally good spans the shortest is the most telling quote.
-        bears = share + 0.3 * _share(about, source.tokens) + cosine
+        bears = share + 0.3 * _share(about, source.topics) + cosine
+        bears += _CODE_BEARS * _share(code, source.tokens)
         rank = (round(bears, 2), -len(source.quote))
         if (said or exact) and (best is None or rank > best):
             best, found = rank, source
@@ -196,10 +201,11 @@ def _share(tokens: frozenset[str] | set[str], held: frozenset[str]) -> float:
 def _sources(passages: Sequence[Passage], question: str) -> Iterator[_Source]:
     """Each sentence, and each run of up to five neighbours, as verbatim quotes."""
     asked_in = language_of(question) if question else None
-    counts = _COUNTS if not _ASKS_PLACE.search(question) else None
+    of_amount = asks_amount(question)
     for passage in passages:
         text = passage["text"]
         spans = evidence_spans(text)
+        titles = content(heading_of(passage) or "")
         foreign = asked_in not in (None, language_of(text)) and not gives_orders(text)
         for first in range(len(spans)):
             for last in range(first, min(first + _NEIGHBOURS, len(spans))):
@@ -209,8 +215,9 @@ def _sources(passages: Sequence[Passage], question: str) -> Iterator[_Source]:
                 ):
                     break  # too long, or something withheld stands between
                 quote = _cut(quote)
-                stated = counts.sub("", quote) if counts else quote
-                yield _Source(quote, passage, frozenset(content(stated)), foreign)
+                tokens = frozenset(content(quote))
+                stated = frozenset(content(_COUNTS.sub("", quote))) if of_amount else tokens
+                yield _Source(quote, passage, tokens, stated, tokens | titles, foreign)
 
 
 def _number(citations: list[Citation], source: _Source) -> int:

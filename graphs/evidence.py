@@ -22,7 +22,7 @@ from langchain_core.messages import AnyMessage
 from graphs.language import language_of
 from graphs.passages import Passage, as_prompt, readable
 from graphs.state import Citation
-from graphs.tokens import content, names, numbers
+from graphs.tokens import asks_amount, content, names, numbers
 from prompts import prompt
 
 Stage = Literal["read", "answered"]
@@ -36,13 +36,13 @@ _DENIES = re.compile(
     r"|\bno (mention|information)\b|\bnot (mentioned|stated|specified|provided)\b",
     re.IGNORECASE,
 )
-_ASKS_NUMBER = re.compile(
-    r"몇(?!몇|\s?가지)|얼마(?!나)|\bhow (?:many|much)\b|\b(?:what|which) year\b", re.IGNORECASE
-)
 _NUMBER_WORD = re.compile(
-    r"(?<![가-힣])(?:한|두|세|네|다섯|여섯|일곱|여덟|아홉|열|하나|둘|셋|넷)(?![가-힣]{2})|없"
-    r"|\b(?:no|none|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen"
-    r"|once|twice|half)\b",
+    r"(?<![가-힣])(?:한|두|세|네)(?=\s|[가-힣])|하나|둘|셋|넷|다섯|여섯|일곱|여덟|아홉|스무|서른|마흔"
+    r"|(?<![가-힣])(?:열|쉰|첫)|(?<![가-힣])(?:[일이삼사오육칠팔구수]?[십백천만억])+(?=\s|개|명|원|회|번|배|년|여)"
+    r"|절반|하루|이틀|사흘|무료|무제한|모두|전부|없"
+    r"|\b(?:no|none|zero|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty"
+    r"|thirty|forty|fifty|hundred|thousand|million|billion|dozen|third|quarter)s?|\w+teen|\w+ty"
+    r"|once|twice|half|both|all|single|free|unlimited)\b",
     re.IGNORECASE,
 )
 _CERTAIN = 3.0  # log-odds: beyond that a small model's certainty means nothing
@@ -77,16 +77,18 @@ def denies(reply: str) -> bool:
 
 
 def evades(question: str, reply: str, supported: str) -> bool:
-    """Whether a reply, or what of it has a source, does not give what is asked."""
+    """Whether a reply says that nothing is said, or what of it has a source lacks the number."""
     return denies(reply) or lacks_number(question, supported)
 
 
 def lacks_number(question: str, answer: str) -> bool:
-    """Whether a question asks for a number and an answer, with its marks, gives none."""
-    if not _ASKS_NUMBER.search(question):
+    """Whether a question asks how many or how much and an answer, with its marks, gives none."""
+    if not asks_amount(question):
         return False
-    said = re.sub(r"\[\d{1,3}\]", "", answer)
-    return not (numbers(said) - numbers(question)) and not _NUMBER_WORD.search(said)
+    said = re.sub(r"\[\d{1,3}\]|^\s*\d{1,2}[.)]\s", "", answer, flags=re.MULTILINE)
+    given, asked = numbers(said), numbers(question)
+    chosen = len(asked) > 1 and given  # "4 or 8?"
+    return not (given - asked or chosen or _NUMBER_WORD.search(said))
 
 
 def chance(stage: Stage, found: Mapping[str, float]) -> float:
@@ -128,7 +130,8 @@ async def quotes_answer(
         readable("\n".join(filter(None, (citation["heading"], citation["quote"]))))
         for citation in citations
     ]
-    return await yes_or_no(model, answerable_prompt(quotes, question))
+    asked = as_prompt(quotes, f"{question}\n\n{prompt('evidence_quotes')}")
+    return await yes_or_no(model, asked)
 
 
 @cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -43,12 +43,12 @@ class Headings:
 
     def __init__(self, found: Iterable[_Heading]) -> None:
         self._places: list[Place] = []
-        self._titles: list[list[str]] = []  # from the outermost to its own
+        self._open: list[list[_Heading]] = []  # from the outermost to its own
         open_: list[_Heading] = []
         for heading in found:
             open_ = [outer for outer in open_ if outer.level < heading.level] + [heading]
             self._places.append(heading.place)
-            self._titles.append([outer.title for outer in open_])
+            self._open.append(open_)
 
     def over(self, page: int, start: int, end: int) -> list[str]:
         """The titles over most of a span, from the outermost, without those that stand in it."""
@@ -59,8 +59,7 @@ class Headings:
         at = first + lengths.index(max(lengths))
         if at < 0:
             return []
-        titles = self._titles[at][:-1] if self._places[at] >= (page, start) else self._titles[at]
-        return [title for title in titles if title]
+        return [h.title for h in self._open[at] if h.title and h.place < (page, start)]
 
 
 def headings_of(document: Document) -> Headings:
@@ -99,6 +98,8 @@ def _numbered(pages: Sequence[str]) -> list[_Heading]:
             continue
         if opens and _is_title(single[chapter].title):
             found.append(single[chapter])
+        elif len(number) > 1 and chapter != before[0]:
+            found.append(replace(heading, level=1, title=""))  # not under the chapter before
         found.append(heading)
         before, single = number, {}
     return found if any(heading.level > 1 for heading in found) else []

@@ -101,6 +101,17 @@ async def test_quotes_are_judged_under_their_headings() -> None:
         ("How many layers has it?", "It has 12 layers. [1]", False),
         ("몇 가지 방법이 있어?", "정규화와 드롭아웃이 있습니다. [1]", False),
         ("얼마나 중요한가요?", "매우 중요합니다. [1]", False),
+        ("GPU는 몇 개 필요해?", "1. GPU가 필요합니다. [1]", True),
+        ("GPU는 몇 개 필요해?", "네, GPU가 필요합니다. [1]", True),
+        ("모두 몇 명이야?", "세명입니다. [1]", False),
+        ("모두 몇 명이야?", "칠십억 명입니다. [1]", False),
+        ("몇 개 토큰이야?", "모델마다 다르지만 보통 이렇다. [1]", True),
+        ("참가비는 얼마야?", "무료입니다. [1]", False),
+        ("2개와 4개 중 몇 개를 써?", "4개를 씁니다. [1]", False),
+        ("LoRA를 몇 문장으로 설명해 줘", "LoRA는 행렬을 더합니다. [1]", False),
+        ("몇몇 모델은 왜 느려?", "크기 때문입니다. [1]", False),
+        ("How much does dropout help?", "It helps against overfitting. [1]", False),
+        ("How many of the 12 layers are trained?", "All 12 are. [1]", False),
     ],
 )
 def test_an_answer_without_the_number_that_is_asked_for_is_none(

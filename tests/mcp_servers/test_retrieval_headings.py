@@ -63,6 +63,12 @@ def test_a_number_that_is_not_the_next_is_no_heading() -> None:
     assert trails("paper.pdf", text) == {"@a": "Results", "@b": "Results > Groups"}
 
 
+def test_a_section_of_a_chapter_without_a_line_is_not_under_the_one_before() -> None:
+    long = "3 What we did in order to find out more about it"
+    text = f"1 Intro\n1.1 Aims\n2 Method\n2.1 Data\n{long}\n3.1 Setup\n@a"
+    assert trails("paper.pdf", text) == {"@a": "Setup"}
+
+
 def test_chapters_of_papers_have_no_dot() -> None:
     text = "1 Introduction\n@a\n2 Method\n2.1 Data\n@b\n3 Results\n@c\n4 in ten people\n@d"
     assert trails("paper.pdf", text) == {
@@ -121,6 +127,7 @@ def test_a_chunk_is_under_the_heading_of_most_of_it() -> None:
 def test_a_heading_is_not_over_itself() -> None:
     headings = headings_of(Document("/a.md", "a.md", "0" * 64, [Page(None, "# A\n## B\ntext")]))
     assert [headings.over(0, at, at + 3) for at in (0, 4, 9)] == [[], ["A"], ["A", "B"]]
+    assert headings.over(0, 0, 13) == []  # all of them stand in it
 
 
 def test_a_chunk_that_fills_the_embedder_goes_without_its_heading() -> None:
