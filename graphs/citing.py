@@ -33,6 +33,8 @@ _NEIGHBOURS = 5  # sentences, or lines of a list, that one quote may join
 _MARK = re.compile(r"[ \t]*\[\d{1,3}\]")
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+")
 _COUNTS = re.compile(r"^[ \t]*(?:#+[ \t]*)?\d{1,2}[.)](?=\s)", re.MULTILINE)
+_AROUND = "`'\"* "
+_SHORTEST = 3  # characters of a pattern like <[^>]+>, which has no words and is quoted as it stands
 _CODE = re.compile(r"`([^`\s]+)`")
 _PIECE = re.compile(r"(?:[^.!?。\n]|[.!?](?=\S))+[.!?。]*|[.!?。]+|\n")
 
@@ -79,7 +81,7 @@ def cite(
             kept.append(piece)
             continue
         said = _said(piece)
-        if not re.search(r"\w", said):
+        if not re.search(r"\w", said) and len(said.strip(_AROUND)) < _SHORTEST:
             continue
         if (best := _best(said, question, sources, near.get(said, {}))) is not None:
             kept.append(f"{piece.rstrip()} [{_number(citations, best)}]")
@@ -167,6 +169,7 @@ def _best(
     exact = names(sentence) - asked
     asked_names = names(question) - numbers(question)
     about = asked_content(question) if question else set[str]()
+    pattern = "" if said else sentence.strip(_AROUND)
     code = content(" ".join(_CODE.findall(sentence)))
     best: tuple[float, int] | None = None
     found = None
@@ -183,13 +186,15 @@ def _best(
             enough = enough or bool(exact) or new >= _ADDED or cosine >= needed
         elif about and not about & source.topics:
             enough = False  # a quote must be about what is asked
+        if pattern:
+            enough = pattern in source.quote
         if not enough:
             continue
         # Of equally good spans the shortest is the most telling quote.
         bears = share + 0.3 * _share(about, source.topics) + cosine
         bears += _CODE_BEARS * _share(code, source.tokens)
         rank = (round(bears, 2), -len(source.quote))
-        if (said or exact) and (best is None or rank > best):
+        if (said or exact or pattern) and (best is None or rank > best):
             best, found = rank, source
     return found
 

@@ -224,3 +224,12 @@ def test_a_version_and_a_date_state_their_parts() -> None:
     assert cite("Python 3.11 is needed.", passages, "What Python is needed?")[1]
     assert cite("It needs it since 2024, day 15.", passages, "Since when is Python needed?")[1]
     assert not cite("It needs 4 of them.", passages, "What Python is needed?")[1]
+
+
+@pytest.mark.parametrize("answer", ["<[^>]+>", "`<[^>]+>`"])
+def test_a_pattern_without_words_is_quoted_as_it_stands(answer: str) -> None:
+    passages = [{"title": "a.md", "page": None, "text": "태그를 지우는 패턴: <[^>]+>"}]
+    marked, citations = cite(answer, passages, "HTML 태그를 지우는 패턴은?")
+    assert marked == f"{answer} [1]"
+    assert citations[0]["quote"].endswith("<[^>]+>")
+    assert cite("<[^<]+>", passages, "HTML 태그를 지우는 패턴은?") == ("", [])
