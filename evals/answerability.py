@@ -44,6 +44,7 @@ _SIGNS: dict[Stage, tuple[str, ...]] = {
     "answered": ("yes", "coverage", "names", "foreign", "quoted"),
 }
 _STRENGTH = 0.2  # inverse of the L2 penalty
+_REPEATS = 10  # of the cross-validation
 _KEEP = 0.98  # share of the answerable that must pass the first stage
 
 Case = dict[str, Any]
@@ -156,11 +157,15 @@ def _fit(stage: Stage, rows: Sequence[Case]) -> dict[str, Any]:
     model = LogisticRegression(C=_STRENGTH, class_weight="balanced")
     model.fit(table[judged], target[judged])
     fewest = min(10, *np.bincount(target[judged]))
-    folds = StratifiedKFold(fewest, shuffle=True, random_state=0)
     chances = np.zeros(len(rows))
-    chances[judged] = cross_val_predict(
-        model, table[judged], target[judged], cv=folds, method="predict_proba"
-    )[:, 1]
+    for repeat in range(_REPEATS):  # one division's luck moves the threshold by several points
+        folds = StratifiedKFold(fewest, shuffle=True, random_state=repeat)
+        chances[judged] += (
+            cross_val_predict(
+                model, table[judged], target[judged], cv=folds, method="predict_proba"
+            )[:, 1]
+            / _REPEATS
+        )
     if stage == "read":
         threshold = float(np.quantile(chances[target], 1 - _KEEP)) - 0.02
     else:  # where the worse of the two errors is least; the middle, where that is a range

@@ -1,4 +1,4 @@
-"""Requests about a whole document: which one is meant, and its pages in order."""
+"""Requests about documents: the index of them, a whole one, all of them; and pages in order."""
 
 from __future__ import annotations
 
@@ -39,6 +39,38 @@ _ALL = re.compile(
     r"|\b(every|each|all( of)?( the| my)?) (documents?|files?)\b",
     re.IGNORECASE,
 )
+
+_PATH = r"(?:[~.]{0,2}/\S+|\S+\.(?:pdf|docx?|pptx?|md|txt|html?|csv)\b)"
+_CHANGES_INDEX = re.compile(
+    r"(?:추가|색인|등록|삭제|제거)\s?(?:해|하자|할래|시켜|좀|부탁)|(?:지워|빼|넣어)\s?(?:줘|주|봐|라)"
+    r"|(?:^|\b(?:please|can you|could you|to|and|then|now) )(?:add|index|ingest|remove|delete)\b",
+    re.IGNORECASE,
+)
+_INDEXED_THING = re.compile(
+    rf"문서|파일|폴더|자료|색인|논문|{_PATH}|\b(?:documents?|files?|folders?|papers?|index)\b",
+    re.IGNORECASE,
+)
+_ASKS_INDEX = re.compile(
+    r"(?:문서|파일|색인)\S*\s?(?:의\s)?목록|(?:어떤|무슨) (?:문서|파일).*(?:있|알|색인|등록)"
+    r"|색인(?:된|돼|되어).*(?:뭐|무엇|무슨|어떤|보여|몇|있)"
+    r"|색인\S*\s?.*(?:진행|끝났|취소|멈춰|중단)|\b(?:cancel|stop|progress|done|finished)\b.*\bindexing\b"
+    r"|\bindexing\b.*\b(?:progress|done|finished|job)\b"
+    r"|\blist\b.*\b(?:documents?|files?)\b|\bin (?:the|my|your) index\b"
+    r"|\b(?:what|which|files?|documents?|been|is|are)\b.*\bindexed\b",
+    re.IGNORECASE,
+)
+
+
+def is_about_the_index(request: str) -> bool:
+    """Whether a request manages the documents rather than asks about what they say.
+
+    "Add" and "remove" are words of many a question about code: something must be told to be done,
+    and with documents.
+    """
+    if re.match(r"\s*(?:how|why)\b", request, re.IGNORECASE):
+        return False
+    changes = _CHANGES_INDEX.search(request) and _INDEXED_THING.search(request)
+    return bool(changes or _ASKS_INDEX.search(request))
 
 
 def wants_all(request: str) -> bool:

@@ -15,7 +15,6 @@ tools instead.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,7 +27,13 @@ from typing_extensions import TypedDict
 
 from graphs.citing import cite, cite_from_pages, listed
 from graphs.compression import compress
-from graphs.documents import asks_of_all, named_document, pages_of, wants_all
+from graphs.documents import (
+    asks_of_all,
+    is_about_the_index,
+    named_document,
+    pages_of,
+    wants_all,
+)
 from graphs.evidence import (
     answerable_prompt,
     chance,
@@ -56,12 +61,6 @@ _SERVED = 3000  # tokens of evidence for a model elsewhere
 _STRICTER = 0.1  # more chance is needed of what only other words found: it was sought for longer
 _MANY = 24  # passages, where all documents are asked about
 _ATTEMPTS = 3  # the question as asked, then rewritten at most twice
-
-_MANAGE = re.compile(
-    r"(추가|색인|등록|삭제|제거|지워|빼 ?줘|목록|어떤 (문서|파일)|무슨 (문서|파일))"
-    r"|\b(add|index|ingest|remove|delete|indexed)\b|\blist\b.*\b(documents?|files?)\b",
-    re.IGNORECASE,
-)
 
 
 class Asked(TypedDict, total=False):
@@ -135,11 +134,6 @@ def build_rag(
         }
 
     return answer
-
-
-def is_about_the_index(request: str) -> bool:
-    """Whether a request manages the documents rather than asks about what they say."""
-    return bool(_MANAGE.search(request)) and not request.rstrip().endswith(("인가요?", "뭐야?"))
 
 
 def search_arguments(question: str, k: int = PASSAGES) -> dict[str, Any]:

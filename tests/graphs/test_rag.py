@@ -11,7 +11,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 
 from agents.meta import sentence_vectors
-from graphs.rag import build_rag, is_about_the_index
+from graphs.documents import is_about_the_index
+from graphs.rag import build_rag
 from graphs.state import Turn
 from tests.graphs.documents import PLANTED, Library
 from tests.graphs.scripted import Scripted
@@ -265,12 +266,46 @@ async def test_a_search_that_fails_is_told() -> None:
     assert "`search`" in done.text
 
 
-@pytest.mark.parametrize(
-    ("request_", "about"),
-    [("report.pdf 추가해줘", True), ("what is indexed?", True), ("휴가는 며칠인가요?", False)],
-)
-def test_requests_about_the_index_are_told_apart(request_: str, about: bool) -> None:
-    assert is_about_the_index(request_) is about
+MANAGING = """
+report.pdf 추가해줘
+이 파일을 색인에 추가해줘: ~/papers/report.pdf
+색인된 문서 목록 보여줘
+manual.pdf를 색인에서 지워줘
+폴더에 있는 문서들 다 읽어서 등록해줘
+지금 어떤 문서를 알고 있어?
+옛날 취업규칙 파일은 이제 빼줘, 검색에 안 걸리게
+색인이 어디까지 진행됐어?
+is the indexing done?
+what is indexed?
+index this folder: ./docs
+list the documents you have indexed
+please remove the 2019 manual from the index, it is outdated
+what's stored in the index right now?
+are slides.pptx and notes.md already in there, or do I have to add them again?
+has the interview transcript file been indexed yet?
+"""
+ASKING = """
+휴가는 며칠인가요?
+조건부 엣지를 추가하는 코드는?
+노이즈 제거는 몇 번 반복하지?
+설치된 모델 목록을 보는 명령어는?
+텍스트 조건을 넣으려고 어떤 구조를 추가했나요?
+등록한 사내 문서 중에 VPN 설정법 적힌 부분 찾아줘
+Which FAISS index compares against all vectors exactly?
+How do I add a column in pandas?
+What does the remove flag of the tool do?
+How are the vectors of a document indexed?
+"""
+
+
+@pytest.mark.parametrize("request_", MANAGING.strip().split("\n"))
+def test_requests_that_manage_the_index_are_told_apart(request_: str) -> None:
+    assert is_about_the_index(request_)
+
+
+@pytest.mark.parametrize("request_", ASKING.strip().split("\n"))
+def test_questions_with_such_words_are_about_what_documents_say(request_: str) -> None:
+    assert not is_about_the_index(request_)
 
 
 async def test_a_passage_that_is_not_on_its_page_is_not_quoted() -> None:
