@@ -273,6 +273,7 @@ class _Indexing:
             self.store.join(str(path), twin, folder)
             self.outcome["duplicates"].append({"path": str(path), "source": twin})
             return
+        self.beside.submit(self.embedder.tokens, "")  # loads it, while the file is read
         document = self._read(path, sha256)
         if reason := embedding.unread(self.embedder, "".join(p.text for p in document.pages)):
             raise Unreadable(reason)
