@@ -20,7 +20,7 @@ TOKENS = [*_BYTES, *_WORDS, "<|im_start|>", "<|im_end|>"]
 
 def model(folder: Path, architecture: str = "llama") -> Any:
     """A random transformers model, saved in the folder with its template."""
-    import torch
+    from mcp_servers.torch_runtime import torch  # isort: skip
     import transformers
 
     torch.manual_seed(7)
@@ -103,7 +103,7 @@ def adapter(
     made: Any, folder: Path, passport: dict[str, str], seed: int = 11, **settings: Any
 ) -> Any:
     """A random LoRA adapter of such a model, published as training does; the adapted model."""
-    import torch
+    from mcp_servers.torch_runtime import torch  # isort: skip
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(seed)
