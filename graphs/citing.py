@@ -127,6 +127,11 @@ async def cite_from_pages(
         passages = sound
 
 
+def unmarked(answer: str) -> str:
+    """An answer without its marks and without what counts or marks the items of a list."""
+    return "\n".join(map(_said, _MARK.sub("", answer).split("\n")))
+
+
 def listed(citations: Sequence[Citation], language: Language) -> str:
     """The list of sources below an answer, in Markdown."""
     lines = [f"**{say('sources', language)}**", ""]
@@ -194,7 +199,7 @@ def _best(
         bears = share + 0.3 * _share(about, source.topics) + cosine
         bears += _CODE_BEARS * _share(code, source.tokens)
         rank = (round(bears, 2), -len(source.quote))
-        if (said or exact or pattern) and (best is None or rank > best):
+        if best is None or rank > best:
             best, found = rank, source
     return found
 

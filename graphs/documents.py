@@ -23,9 +23,10 @@ _DIGEST = re.compile(
     r"요약|줄거리|(?<!잘 )정리\s*(해|좀|하)|개요를|\b(summar(y|i[sz]e)|overview|digest|outline)\b",
     re.IGNORECASE,
 )
+_FILE = r"\S+\.(?:pdf|md|txt|docx?|pptx?|html?|csv)"
 _WHOLE = re.compile(
     r"문서|보고서|파일|교재|교안|논문|책|자료|매뉴얼|전체|처음부터 끝"
-    r"|\S+\.(pdf|md|txt|docx?|pptx?|html?|csv)"
+    rf"|{_FILE}"
     r"|\b(report|documents?|file|paper|book|manual|whole|entire|everything|full text)\b",
     re.IGNORECASE,
 )
@@ -40,14 +41,14 @@ _ALL = re.compile(
     re.IGNORECASE,
 )
 
-_PATH = r"(?:[~.]{0,2}/\S+|\S+\.(?:pdf|docx?|pptx?|md|txt|html?|csv)\b)"
 _CHANGES_INDEX = re.compile(
     r"(?:추가|색인|등록|삭제|제거)\s?(?:해|하자|할래|시켜|좀|부탁)|(?:지워|빼|넣어)\s?(?:줘|주|봐|라)"
     r"|(?:^|\b(?:please|can you|could you|to|and|then|now) )(?:add|index|ingest|remove|delete)\b",
     re.IGNORECASE,
 )
 _INDEXED_THING = re.compile(
-    rf"문서|파일|폴더|자료|색인|논문|{_PATH}|\b(?:documents?|files?|folders?|papers?|index)\b",
+    rf"문서|파일|폴더|자료|색인|논문|[~.]{{0,2}}/\S+|{_FILE}\b"
+    r"|\b(?:documents?|files?|folders?|papers?|index)\b",
     re.IGNORECASE,
 )
 _ASKS_INDEX = re.compile(

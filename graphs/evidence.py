@@ -19,6 +19,7 @@ from typing import Any, Literal
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AnyMessage
 
+from graphs.citing import unmarked
 from graphs.language import language_of
 from graphs.passages import Passage, as_prompt, readable
 from graphs.state import Citation
@@ -85,7 +86,7 @@ def lacks_number(question: str, answer: str) -> bool:
     """Whether a question asks how many or how much and an answer, with its marks, gives none."""
     if not asks_amount(question):
         return False
-    said = re.sub(r"\[\d{1,3}\]|^\s*\d{1,2}[.)]\s", "", answer, flags=re.MULTILINE)
+    said = unmarked(answer)
     given, asked = numbers(said), numbers(question)
     chosen = len(asked) > 1 and given  # "4 or 8?"
     return not (given - asked or chosen or _NUMBER_WORD.search(said))

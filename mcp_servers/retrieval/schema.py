@@ -34,16 +34,18 @@ def migrate(database: sqlite3.Connection) -> None:
     """Make the tables there are not, and bring older ones up to today's."""
     with database:
         database.execute("BEGIN IMMEDIATE")
-        columns = {row[1] for row in database.execute("PRAGMA table_info(documents)")}
+        held = {
+            table: {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
+            for table in ("documents", "chunks")
+        }
         for table, column in (("documents", "chunking"), ("chunks", "heading")):
-            held = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
-            if held and column not in held:
+            if held[table] and column not in held[table]:
                 database.execute(
                     f"ALTER TABLE {table} ADD COLUMN {column} TEXT NOT NULL DEFAULT ''"
                 )
         for statement in _SCHEMA.split(";"):
             database.execute(statement)
-        if columns:
+        if held["documents"]:
             database.execute(
                 "INSERT OR IGNORE INTO paths SELECT source, id, NULL FROM documents "
                 "WHERE id NOT IN (SELECT document FROM paths)"

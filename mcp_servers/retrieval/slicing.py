@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcp_servers.retrieval.chunking import Chunking, chunk_spans
-from mcp_servers.retrieval.chunks import Slice
+from mcp_servers.retrieval.chunks import Slice, under
 from mcp_servers.retrieval.embedding import Embedder
 from mcp_servers.retrieval.files import Document
 from mcp_servers.retrieval.headings import headings_of
@@ -17,10 +17,8 @@ def slices(document: Document, embedder: Embedder, chunking: Chunking | None = N
     found = []
     for at, page in enumerate(document.pages):
         for start, end in chunk_spans(page.text, embedder.fits, chunking, embedder.tokens):
-            titles = headings.over(at, start, end)
-            chunk = Slice(page.number, page.text[start:end], _BETWEEN.join(titles))
-            while titles and not embedder.fits(chunk.searched):
+            text, titles = page.text[start:end], headings.over(at, start, end)
+            while titles and not embedder.fits(under(_BETWEEN.join(titles), text)):
                 titles = titles[1:]
-                chunk = chunk._replace(heading=_BETWEEN.join(titles))
-            found.append(chunk)
+            found.append(Slice(page.number, text, _BETWEEN.join(titles)))
     return found
