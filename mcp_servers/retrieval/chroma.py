@@ -81,8 +81,10 @@ class ChromaVectors:
         return [int(id_) for id_ in found["ids"][0]]
 
     def prepare(self) -> None:
-        """Load Chroma, which takes half a second."""
-        _chromadb()
+        """Load and open Chroma, which takes half a second and more."""
+        with self._lock:
+            if self._client is None:
+                self._open()
 
     def refresh(self) -> None:
         """Bring Chroma to what the store holds. The caller holds the writer lock."""

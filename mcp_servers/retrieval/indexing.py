@@ -181,6 +181,10 @@ class _Indexing:
         self.pictures = picture_indexing.setting(store, spec.get("pictures"))
         if self.pictures != store.meta("pictures"):
             store.set_meta("pictures", self.pictures)
+        if (kind := spec.get("vectors")) and kind != store.meta("vectors"):
+            store.set_meta("vectors", kind)
+            store.set_meta("graph", "")  # none of it is there yet
+        self.vectors = vectors_of(store)
         self.files = [Path(path) for path in spec["files"]]
         self.sizes = {path: path.stat().st_size if path.exists() else 0 for path in self.files}
         # The engine embeds without Python's lock: what comes after it is made ready meanwhile.
@@ -199,11 +203,6 @@ class _Indexing:
 
     def run(self) -> Outcome:
         """Raises `jobs.Cancelled` between pages and batches."""
-        if (kind := self.spec.get("vectors")) and kind != self.store.meta("vectors"):
-            self.store.set_meta("vectors", kind)
-            self.store.set_meta("graph", "")  # none of it is there yet
-        vectors = vectors_of(self.store)
-        self.beside.submit(vectors.prepare)
         next_refresh = time.monotonic() + _REFRESH_SECONDS
         try:
             for number, path in enumerate(self.files, 1):
@@ -216,7 +215,7 @@ class _Indexing:
                 else:
                     self.progress.bytes_read += self.sizes[path]
                 if (began := time.monotonic()) > next_refresh:
-                    vectors.refresh()
+                    self.vectors.refresh()
                     took = time.monotonic() - began
                     next_refresh = began + max(_REFRESH_SECONDS, _REFRESH_SHARE * took)
             # At the end, so that a file under a new name is found as the same one.
@@ -225,8 +224,8 @@ class _Indexing:
             self.beside.shutdown(cancel_futures=True)
             # Also when cancelled: the files that are in stay in, and Chroma shall know them.
             if self.store.meta("graph") != self.store.meta("stamp"):
-                vectors.refresh()
-            vectors.close()
+                self.vectors.refresh()
+            self.vectors.close()
             snapshot.refresh(self.store)
         self._look_for_pictures()
         return self.outcome
@@ -274,6 +273,7 @@ class _Indexing:
             self.outcome["duplicates"].append({"path": str(path), "source": twin})
             return
         self.beside.submit(self.embedder.tokens, "")  # loads it, while the file is read
+        self.beside.submit(self.vectors.prepare)
         document = self._read(path, sha256)
         if reason := embedding.unread(self.embedder, "".join(p.text for p in document.pages)):
             raise Unreadable(reason)

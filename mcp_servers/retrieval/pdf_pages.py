@@ -10,6 +10,7 @@ the space that tells a broken word from two words.
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import json
 import os
@@ -41,16 +42,17 @@ def page_texts(path: Path, each_page: Callable[[int, int], None]) -> list[str]:
         total = len(reader.pages)
     except Exception as error:
         raise _broken(error) from None
-    readers = max(1, min(_MOST_PROCESSES, os.cpu_count() or 1, total // _WORTH_A_PROCESS))
-    starts = [total * number // readers for number in range(readers + 1)]
+    readers = min(_MOST_PROCESSES, os.cpu_count() or 1, total // _WORTH_A_PROCESS)
     texts: list[str] = []
     characters = 0
     with contextlib.ExitStack() as stack:
-        others = [
-            stack.enter_context(_elsewhere(path, start, end))
-            for start, end in itertools.pairwise(starts[1:])
-        ]
-        pages = itertools.chain(_here(reader, 0, starts[1]), *others)
+        if readers < 2:
+            pages = _here(reader, 0, total)
+        else:
+            # None are read here, where other threads hold Python's lock meanwhile.
+            starts = [total * number // readers for number in range(readers + 1)]
+            parts = [_elsewhere(path, *part) for part in itertools.pairwise(starts)]
+            pages = itertools.chain(*[stack.enter_context(part) for part in parts])
         for number in range(total):
             each_page(number, total)
             texts.append(next(pages))
@@ -123,6 +125,7 @@ def _main(path: str, start: str, end: str) -> None:
         sys.stdout.buffer.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
         sys.stdout.buffer.flush()
 
+    gc.set_threshold(50_000)  # of short-lived objects pypdf makes many: 4% less time
     try:
         for text in _here(_opened(Path(path)), int(start), int(end)):
             put(text)

@@ -28,7 +28,7 @@ class VectorIndex(Protocol):
         """
 
     def prepare(self) -> None:
-        """Load what `refresh` needs. For a thread beside others."""
+        """Make ready what `refresh` needs. For a thread beside others; again, it does nothing."""
 
     def refresh(self) -> None:
         """Bring it to what the store holds. The caller holds the writer lock."""
