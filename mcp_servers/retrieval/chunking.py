@@ -20,16 +20,22 @@ OVERLAP = 100  # characters, the textbook's chunk_overlap
 _SMALLEST_SECTION = 0.4
 _SIZES = {"characters": (50, 8000), "tokens": (32, 8192)}
 # Counts up when the same sizes give other chunks or headings, so that an index is not left mixed.
-_RULES = 3
+_RULES = 4
 _LONGEST_TOKEN = 16  # characters; a text longer than so many times its tokens needs no counting
 _LONGEST_WHOLE = 30_000  # characters of a table row or of code that may still stay whole
 
 _BOUNDARY = re.compile(
     r"(?<!\d)(?:[.!?…。！？][\"'”’)\]]*\s+)+"  # a sentence's end; "1. Title" and "3.5" are none
     r"|\n\s*\n\s*"  # a paragraph's end
-    r"|\n(?=[ \t]*(?:#{1,6}\s|[-*+•▸▪●|]\s?|\d+(?:\.\d+)*[.)]?\s))"  # before an item or a heading
+    r"|\n(?=[ \t]*(?:#{1,6}\s|[-*+•▸▪●|]\s?|\d+(?:\.\d+)*[.)]?\s"
+    r"|제 ?\d+ ?[편장절관조]))"  # before an item or a heading
 )
-_HEADING = re.compile(r"#{1,6}\s|\d+(?:\.\d+)+\.?\s\S.{0,70}$", re.MULTILINE)
+_HEADING = re.compile(
+    r"#{1,6}\s|\d+(?:\.\d+)+\.?\s\S.{0,70}$"
+    r"|\S.{0,79}\n(?:={3,}|-{3,}|~{3,})[ \t]*$"  # underlined
+    r"|제 ?\d+ ?[편장절관조](?:의 ?\d+)?(?:[ \t]*[(\[【〔]|[ \t].{0,40}$|$)",  # "제3조(정의)"
+    re.MULTILINE,
+)
 _ROW = re.compile(r"[ \t]*\|.*\|[ \t]*$")
 _EMOJI_MARKS = "\ufe0e\ufe0f🏻🏼🏽🏾🏿"  # variation selectors and skin colours
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -117,9 +123,10 @@ def chunk_spans(
     """Where each chunk of a page starts and ends (characters), in order.
 
     Chunks hold whole sentences up to the chunking's size, begin with up to its overlap of the
-    sentences before, and start afresh at Markdown and numbered headings. A sentence that is
-    itself too long is cut at a line end, else at a space, else anywhere. A row of a Markdown
-    table and a fenced code block are cut only where the embedder cannot take them whole.
+    sentences before, and start afresh at headings: marked, underlined and numbered ones, and the
+    articles of Korean laws. A sentence that is itself too long is cut at a line end, else at a
+    space, else anywhere. A row of a Markdown table and a fenced code block are cut only where the
+    embedder cannot take them whole.
 
     `fits(text)` says whether the embedder takes a text without cutting it off, `tokens(text)` how
     many tokens it makes of it (used where the unit is tokens). Every character but blanks and

@@ -22,6 +22,18 @@ _MARKED = re.compile(r"^(#{1,6})[ \t]+(\S.*)$", re.MULTILINE)
 _NUMBERED = re.compile(
     r"^(\d{1,2}(?:\.|(?:\.\d{1,2})+\.?|(?=[ \t]+[A-Z가-힣])))[ \t]+(\S.*)$", re.MULTILINE
 )
+# A line of its own with a line of marks below it, as setext and reStructuredText have it.
+_UNDERLINED_IN = frozenset({".md", ".markdown", ".rst", ".txt", ".text"})
+_UNDERLINED = re.compile(r"^(\S.*)\n([=\-~^\"'#*+:.`_])\2{2,}[ \t]*$", re.MULTILINE)
+# Korean laws, contracts and rules: "제1장 총칙", "제3조(정의) 이 법에서 ...", "제3조의2", "부칙".
+_ARTICLE = re.compile(
+    r"^[ \t]*(?:제 ?(?P<number>\d{1,4}) ?(?P<unit>[편장절관조])(?:의 ?(?P<branch>\d{1,3}))?"
+    r"(?:[ \t]*(?P<bracket>[(\[【〔][^)\]】〕\n]+[)\]】〕])(?=[\s①-⑳]|$)"
+    r"|[ \t]+(?P<title>\S.*)$|[ \t]*$)|부 ?칙(?:[ \t]*[<(\[].*)?[ \t]*$)",
+    re.MULTILINE,
+)
+_UNITS = "편장절관조"  # from the outermost; articles (조) are counted on through all the others
+_BELOW_ALL = 10  # the level of the outermost of these
 _LEADERS = re.compile(r"(?:[.·…]\s?){3,}|\t\d+$")  # of a table of contents
 _LONGEST = 80  # characters of a title
 _WORDS = 6  # of a chapter's title without a dot: "2 Methods", and no line of a paragraph
@@ -63,11 +75,17 @@ class Headings:
 
 
 def headings_of(document: Document) -> Headings:
-    """A document's headings: Markdown's, or numbered ones ("2.1 Scope") that follow in turn."""
+    """A document's headings: marked ones, or numbered ones ("2.1 Scope") that follow in turn.
+
+    Articles ("제3조(정의)") stand below either.
+    """
     pages = [page.text for page in document.pages]
     suffix = Path(document.source).suffix.lower()
-    marked = _marked(pages, of_slides=suffix == ".pptx") if suffix in _MARKDOWN else []
-    return Headings(marked or _numbered(pages))
+    found = _marked(pages, of_slides=suffix == ".pptx") if suffix in _MARKDOWN else []
+    if suffix in _UNDERLINED_IN:
+        found += _underlined(pages, in_turn=suffix == ".rst")
+    found = (found or _numbered(pages)) + _articles(pages)
+    return Headings(sorted(found, key=lambda heading: heading.place))
 
 
 def _marked(pages: Sequence[str], of_slides: bool) -> list[_Heading]:
@@ -76,7 +94,20 @@ def _marked(pages: Sequence[str], of_slides: bool) -> list[_Heading]:
     for page, match in _lines(_MARKED, pages):
         title = re.sub(r"(?:^|[ \t]+)#+$", "", match[2].rstrip(" \t:"))
         found.append(_Heading((page, match.start()), len(match[1]), title[:_LONGEST]))
-    return sorted(found, key=lambda heading: heading.place)
+    return found
+
+
+def _underlined(pages: Sequence[str], in_turn: bool) -> list[_Heading]:
+    """Underlined headings: "=" over "-", or in the order in which their marks first come."""
+    levels = {} if in_turn else {"=": 1, "-": 2}
+    found = []
+    for page, match in _lines(_UNDERLINED, pages):
+        text, start, mark = pages[page], match.start(), match[2]
+        above = text[text.rfind("\n", 0, max(0, start - 1)) + 1 : start].strip()
+        if not above.strip(mark) and _is_title(match[1]) and (in_turn or mark in levels):
+            level = levels.setdefault(mark, len(levels) + 1)
+            found.append(_Heading((page, match.start()), level, match[1].rstrip(" \t:")))
+    return found
 
 
 def _numbered(pages: Sequence[str]) -> list[_Heading]:
@@ -126,6 +157,32 @@ def _numbered_lines(pages: Sequence[str]) -> Iterator[tuple[_Number, _Heading]]:
         if 0 in number or ("." not in match[1] and len(match[2].split()) > _WORDS):
             continue
         yield number, _Heading((page, match.start()), len(number), match[2].rstrip(" \t:"))
+
+
+def _articles(pages: Sequence[str]) -> list[_Heading]:
+    """Lines like "제3조(정의)" whose number is the next, or a later one if a title is in brackets.
+
+    Some are left out of an excerpt; "제3조(정의)에 따라" and "제5조 및 제7조" only speak of them.
+    """
+    found: list[_Heading] = []
+    last = dict.fromkeys(_UNITS, 0)
+    for page, match in _lines(_ARTICLE, pages):
+        place, unit, level = (page, match.start()), match["unit"], _BELOW_ALL
+        title = re.sub(r"\s+", " ", match[0].strip())
+        if not unit:  # "부칙", whose articles are counted anew
+            last = dict.fromkeys(_UNITS, 0)
+        else:
+            number, before = int(match["number"]), last[unit]
+            turn = number == (before if match["branch"] else before + 1) or number == 1
+            if not turn and not (match["bracket"] and number > before):
+                continue
+            if match["title"] and (not _is_title(title) or re.search(r"제 ?\d", match["title"])):
+                continue
+            last[unit] = number
+            last |= dict.fromkeys(_UNITS[_UNITS.index(unit) + 1 : -1], 0)
+            level += _UNITS.index(unit)
+        found.append(_Heading(place, level, title[:_LONGEST]))
+    return found if len(found) > 1 else []
 
 
 def _lines(pattern: re.Pattern[str], pages: Sequence[str]) -> Iterator[tuple[int, re.Match[str]]]:

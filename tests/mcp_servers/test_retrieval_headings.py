@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mcp_servers.retrieval import embedding, server
-from mcp_servers.retrieval.chunking import Chunking
+from mcp_servers.retrieval.chunking import Chunking, chunk_spans
 from mcp_servers.retrieval.files import Document, Page
 from mcp_servers.retrieval.headings import headings_of
 from mcp_servers.retrieval.slicing import slices
@@ -166,3 +166,84 @@ NAMES = ("Gemma", "Llama", "Mistral", "Qwen")
 @pytest.mark.parametrize("name", ["slides.pptx", "page.html", "report.docx"])
 def test_kinds_that_are_read_into_markdown_have_marked_headings(name: str) -> None:
     assert trails(name, "# One\n@a", "# Two\n@b") == {"@a": "One", "@b": "Two"}
+
+
+LAW = """제1장 총칙
+제1조(목적) 이 규정은 근로 조건을 정한다. @a
+제2조 (정의)
+① 제1조에서 정한 뜻을 따른다. @b
+제1조제2항에 따라 정한다.
+제3조(근로자)에 관한 사항은 따로 정한다. @c
+제3조의 규정은 그대로 둔다.
+제3조(적용 범위) 모두에게 적용한다. @d
+제3조의2【예외】 수습은 뺀다. @e
+제 2 장 근무
+제1절 시간
+제4조 근무 시간
+하루 여덟 시간으로 한다. @f
+제5조 및 제7조에 따른 시간
+제2절 휴가
+제7조[연차] 열다섯 날을 준다. @g
+부 칙 <2024. 1. 1.>
+제1조(시행일) 공포한 날부터 시행한다. @h
+"""
+
+
+def test_articles_of_korean_laws_nest_and_run_on_over_chapters() -> None:
+    expected = {
+        "@a": "제1장 총칙 > 제1조(목적)",
+        "@b": "제1장 총칙 > 제2조 (정의)",
+        "@c": "제1장 총칙 > 제2조 (정의)",
+        "@d": "제1장 총칙 > 제3조(적용 범위)",
+        "@e": "제1장 총칙 > 제3조의2【예외】",
+        "@f": "제 2 장 근무 > 제1절 시간 > 제4조 근무 시간",
+        "@g": "제 2 장 근무 > 제2절 휴가 > 제7조[연차]",
+        "@h": "부 칙 <2024. 1. 1.> > 제1조(시행일)",
+    }
+    assert trails("취업규칙.pdf", LAW) == expected
+    halves = LAW.split("제 2 장", 1)
+    assert trails("취업규칙.hwp.txt", halves[0], "제 2 장" + halves[1]) == expected
+    in_book = trails("book.md", f"# 부록\n{LAW}\n## 끝\n@i")
+    assert in_book["@a"] == "부록 > 제1장 총칙 > 제1조(목적)"
+    assert in_book["@i"] == "부록 > 끝"
+
+
+def test_one_article_that_is_quoted_is_no_heading() -> None:
+    assert trails("report.txt", "민법은 이렇게 적는다.\n제3조(권리능력) 사람은 ... @a") == {
+        "@a": ""
+    }
+
+
+def test_underlined_headings() -> None:
+    text = (
+        "Guide\n=====\n@a\n\nInstall\n-------\n@b\n\nnot one\nof two lines\n---\n@c\n\nUse\n===\n@d"
+    )
+    for name in ("guide.md", "README.txt"):
+        assert trails(name, text) == {
+            "@a": "Guide",
+            "@b": "Guide > Install",
+            "@c": "Guide > Install",
+            "@d": "Use",
+        }
+    mixed = trails("mixed.md", "# One\n@a\n\nTwo\n---\n@b\n\n### Three\n@c")
+    assert mixed == {"@a": "One", "@b": "One > Two", "@c": "One > Two > Three"}
+
+
+def test_underlines_of_restructuredtext_nest_in_the_order_of_their_marks() -> None:
+    text = "#####\nBook\n#####\n@a\n\n지도\n****\n@b\n\nNorth\n^^^^^\n@c\n\nSea\n***\n@d"
+    assert trails("book.rst", text) == {
+        "@a": "Book",
+        "@b": "Book > 지도",
+        "@c": "Book > 지도 > North",
+        "@d": "Book > Sea",
+    }
+
+
+def test_chunks_start_afresh_at_articles_and_underlined_headings() -> None:
+    body = "하루 여덟 시간으로 한다. " * 18
+    law = "\n".join(f"제{number}조(제목 {number}) {body}" for number in range(1, 5))
+    guide = "\n\n".join(f"Part {number}\n------\n{body}" for number in range(1, 5))
+    for text, first in ((law, "제"), (guide, "Part")):
+        chunks = [text[start:end] for start, end in chunk_spans(text, lambda _: True)]
+        assert len(chunks) == 4
+        assert all(chunk.startswith(first) for chunk in chunks)
