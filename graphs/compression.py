@@ -12,11 +12,13 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+from graphs.glossary import named
 from graphs.passages import Passage, Span, evidence_spans, gives_orders, readable
 from graphs.similarity import Features, cosines
 from graphs.tokens import asked_content, content
 
 _RANK = 0.15  # lost from the first passage to the last: a good passage's sentences come first
+_HEADING = 0.5  # of a word that stands over the sentence and not in it
 _BESIDE = 0.5  # of its neighbour's share: an answer often stands beside the words that are asked
 _NEAR_BESIDE = 0.7  # of its neighbour's cosine
 _LIST = 5  # lines under one that ends in a colon, which belong to it
@@ -51,7 +53,7 @@ def compress(
         for n, passage in enumerate(passages)
         for i, (start, end) in enumerate(spans[n])
     }
-    scores = _scores(question, sentences, vectors)
+    scores = _scores(question, [p.get("heading") or "" for p in passages], sentences, vectors)
     kept: set[Place] = set()
     used = 0
     for place in sorted(scores, key=lambda place: (-scores[place], place)):
@@ -77,34 +79,57 @@ def _trusted(text: str, asked: set[str]) -> list[Span]:
     return [(start, end) for start, end in spans if content(text[start:end]) & asked]
 
 
-def _scores(question: str, sentences: Mapping[Place, str], vectors: Features) -> dict[Place, float]:
-    """How much each sentence bears on the question."""
-    shared = _shared(question, sentences)
+def _scores(
+    question: str, headings: Sequence[str], sentences: Mapping[Place, str], vectors: Features
+) -> dict[Place, float]:
+    """How much each sentence bears on the question; `headings` are those over each passage."""
+    shared = _shared(question, headings, sentences)
     cosine = cosines([question], list(sentences.values()), vectors)[0]
     near = dict(zip(sentences, cosine, strict=True))
-    passages = 1 + max((n for n, _ in sentences), default=0)
     scores = {}
-    head = 0.0, (-1, -1)  # of the list that a sentence may stand in: its share and its last line
+    head = 0.0, 0.0, (-1, -1)  # of the list that a sentence may stand in: its last line at the end
     for (n, i), sentence in sentences.items():
-        beside = _beside(shared, n, i)
-        if (n, i) <= head[1]:
-            beside = max(beside, head[0])
+        beside, near_beside = _beside(shared, n, i), _beside(near, n, i)
+        if (n, i) <= head[2]:
+            beside, near_beside = max(beside, head[0]), max(near_beside, head[1])
         bearing = max(shared[n, i], _BESIDE * beside)
-        bearing += max(near[n, i], _NEAR_BESIDE * _beside(near, n, i))
-        scores[n, i] = bearing - _RANK * n / passages
+        bearing += max(near[n, i], _NEAR_BESIDE * near_beside)
+        scores[n, i] = bearing - _RANK * n / len(headings)
         if sentence.rstrip().endswith(":"):
-            head = shared[n, i], (n, i + _LIST)
+            head = shared[n, i], near[n, i], (n, i + _LIST)
     return scores
 
 
-def _shared(question: str, sentences: Mapping[Place, str]) -> dict[Place, float]:
-    """The share of the question's tokens, by their rarity here, that each sentence holds."""
+def _shared(
+    question: str, headings: Sequence[str], sentences: Mapping[Place, str]
+) -> dict[Place, float]:
+    """The share of the question's tokens, by their rarity here, that each sentence holds.
+
+    "lr=2e-4" holds the token of "학습률": it says it by another name. What only the heading over
+    a sentence holds counts in part.
+    """
     asked = asked_content(question)
-    said = {place: content(sentence) & asked for place, sentence in sentences.items()}
+    things = [
+        (asked & content(" ".join(names)), [content(name) for name in names])
+        for names in named(question)
+    ]
+    said = {}
+    for place, sentence in sentences.items():
+        tokens = content(sentence)
+        called = (own for own, names in things if any(name and name <= tokens for name in names))
+        said[place] = tokens.union(*called) & asked
     frequency = Counter(token for tokens in said.values() for token in tokens)
     weight = {t: math.log(1 + len(said) / (1 + frequency[t])) for t in asked}
     total = sum(weight.values()) or 1.0
-    return {place: sum(weight[t] for t in tokens) / total for place, tokens in said.items()}
+    over = [content(heading) & asked for heading in headings]
+    return {
+        (n, i): (_sum(weight, held) + _HEADING * _sum(weight, over[n] - held)) / total
+        for (n, i), held in said.items()
+    }
+
+
+def _sum(weight: Mapping[str, float], tokens: set[str]) -> float:
+    return math.fsum(weight[token] for token in tokens)  # the same in whatever order a set has
 
 
 def _beside(scores: Mapping[Place, float], n: int, i: int) -> float:

@@ -11,12 +11,13 @@ from prompts import table
 def other_names(question: str) -> list[str]:
     """Other names of the things that a question names: 학습률 gives learning rate, lr and so on."""
     return [
-        name
-        for pattern, names in _terms()
-        if pattern.search(question)
-        for name in names
-        if not _pattern([name]).search(question)
+        name for names in named(question) for name in names if not _pattern([name]).search(question)
     ]
+
+
+def named(question: str) -> list[list[str]]:
+    """All names of each thing that a question names."""
+    return [names for pattern, names in _terms() if pattern.search(question)]
 
 
 @cache

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 import pytest
 
 from agents.meta import sentence_vectors
@@ -85,6 +89,33 @@ def test_a_list_stays_with_the_line_that_announces_it() -> None:
     (kept,) = compress("확산 모델의 구성 요소는?", [{"text": text}], 40, tokens, sentence_vectors)
     assert "2. 유넷" in kept
     assert kept.count("관계없는") <= 1
+
+
+def test_a_list_is_near_to_what_the_line_that_announces_it_is_near_to() -> None:
+    def vectors(texts: Sequence[str]) -> Any:
+        near = {"Which?": (1, 0), "그 기법은 다음과 같다:": (1, 0), "딴말이다.": (0.6, 0.8)}
+        return np.array([near.get(text.strip(), (0, 1)) for text in texts], np.float32)
+
+    text = "그 기법은 다음과 같다:\n하나\n둘\n셋\n" + "딴말이다. " * 30
+    (kept,) = compress("Which?", [{"text": text}], 20, tokens, vectors)
+    assert "셋" in kept
+
+
+def test_a_sentence_may_call_what_is_asked_by_its_other_name() -> None:
+    filler = "모델은 학습이 끝나면 저장하고 나중에 다시 불러온다. " * 20
+    text = f"{filler}\noptimizer = Adam(model.parameters(), lr=1e-5)\n{filler}"
+    (kept,) = compress("학습률은 얼마야?", [{"text": text}], 60, tokens, sentence_vectors)
+    assert "lr=1e-5" in kept
+
+
+def test_what_stands_under_the_asked_heading_comes_first() -> None:
+    filler = "모델은 학습이 끝나면 저장하고 나중에 다시 불러온다. " * 5
+    passages = [
+        {"text": f"{filler}max_steps={number}00 으로 둔다.", "heading": f"{name} > 학습"}
+        for number, name in enumerate(("Llama", "Mistral", "Gemma", "Qwen"), 1)
+    ]
+    (kept,) = compress("Gemma의 max_steps는?", passages, 20, tokens, sentence_vectors)
+    assert "max_steps=300" in kept
 
 
 def test_sentences_in_another_language_are_chosen_by_what_they_mean() -> None:
