@@ -37,6 +37,8 @@ _SETS = (
     "lesson_plan_fitting",
     "lesson_plan_paraphrased",
     "lesson_plan_ordinary",
+    "lesson_plan_students",
+    "lesson_plan_measured",  # held out once, and read since
 )
 _SKIPPED = 2000  # KorQuAD questions that retrieval is fitted on and measured with
 _SIGNS: dict[Stage, tuple[str, ...]] = {
@@ -127,10 +129,14 @@ def _korquad(file: Path, count: int) -> Iterator[Case]:
 
 def fit(file: Path) -> None:
     """Fit both stages, print what they are worth, and write `graphs/evidence.json`."""
-    collected = _read(file)
-    rows = [row for row in collected if not row["answerable"] or _was_read(row)]
+    rows = _read(file)
+    for row in rows:
+        row["learned"] = not row["answerable"] or _was_read(row)
+    learned = sum(row["learned"] for row in rows)
     print(f"{len(rows)} questions, {sum(row['answerable'] for row in rows)} of them answerable;")
-    print(f"left out: {len(collected) - len(rows)} whose answer was not among what was read")
+    print(
+        f"{len(rows) - learned} whose answer was not among what was read: judged, not learned from"
+    )
     fitted = {stage: _fit(stage, rows) for stage in _SIGNS}
     _WEIGHTS.write_text(json.dumps(fitted, indent=2) + "\n", encoding="utf-8")
     print(f"written: {_WEIGHTS.name}")
@@ -154,28 +160,30 @@ def _fit(stage: Stage, rows: Sequence[Case]) -> dict[str, Any]:
     table = np.array([[row[name] for name in names] for row in found])
     target = np.array([bool(row["answerable"]) for row in rows])
     judged = np.array([stage == "read" or row["kept"] for row in rows])
+    learned = judged & np.array([row["learned"] for row in rows])
     model = LogisticRegression(C=_STRENGTH, class_weight="balanced")
-    model.fit(table[judged], target[judged])
-    fewest = min(10, *np.bincount(target[judged]))
-    chances = np.zeros(len(rows))
+    model.fit(table[learned], target[learned])
+    chances = np.where(judged, model.predict_proba(table)[:, 1], 0.0)
+    chances[learned] = 0.0
+    fewest = min(10, *np.bincount(target[learned]))
     for repeat in range(_REPEATS):  # one division's luck moves the threshold by several points
         folds = StratifiedKFold(fewest, shuffle=True, random_state=repeat)
-        chances[judged] += (
+        chances[learned] += (
             cross_val_predict(
-                model, table[judged], target[judged], cv=folds, method="predict_proba"
+                model, table[learned], target[learned], cv=folds, method="predict_proba"
             )[:, 1]
             / _REPEATS
         )
     if stage == "read":
-        threshold = float(np.quantile(chances[target], 1 - _KEEP)) - 0.02
+        threshold = float(np.quantile(chances[target & learned], 1 - _KEEP)) - 0.02
     else:  # where the worse of the two errors is least; the middle, where that is a range
         steps = np.linspace(0.1, 0.8, 71)
         worse = [max((chances[target] < t).mean(), (chances[~target] >= t).mean()) for t in steps]
         threshold = float(np.median(steps[np.isclose(worse, min(worse))]))
-    area = roc_auc_score(target[judged], chances[judged])
-    print(f"\n{stage}, {judged.sum()} questions: area under the curve {area:.3f}, cross-validated")
+    area = roc_auc_score(target[learned], chances[learned])
+    print(f"\n{stage}, {learned.sum()} questions: area under the curve {area:.3f}, cross-validated")
     for place, name in enumerate(names):
-        alone = roc_auc_score(target[judged], table[judged, place])
+        alone = roc_auc_score(target[learned], table[learned, place])
         print(f"  {name:<9} weight {model.coef_[0][place]:+.2f}, alone {alone:.3f}")
     for kind, what in ((target, "answerable"), (~target, "unanswerable")):
         below = share(int((chances[kind] < threshold).sum()), int(kind.sum()))
