@@ -66,6 +66,7 @@ async def collect(file: Path, korquad: Path | None, count: int, seconds: float) 
                 return
             if case["question"] not in known:
                 told = await _ask(session, case)
+                known.add(case["question"])
                 with file.open("a", encoding="utf-8") as out:
                     out.write(json.dumps(told, ensure_ascii=False) + "\n")
                 mark = "yes" if case["answerable"] else "no "

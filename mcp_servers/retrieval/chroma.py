@@ -81,9 +81,13 @@ class ChromaVectors:
         return [int(id_) for id_ in found["ids"][0]]
 
     def prepare(self) -> None:
-        """Load and open Chroma, which takes half a second and more."""
+        """Load Chroma and open its files, which takes half a second and more.
+
+        A server is left alone: one that does not answer would be waited for, needed or not.
+        """
+        _chromadb()
         with self._lock:
-            if self._client is None:
+            if self._client is None and not self._url:
                 self._open()
 
     def refresh(self) -> None:

@@ -28,12 +28,14 @@ _BOUNDARY = re.compile(
     r"(?<!\d)(?:[.!?…。！？][\"'”’)\]]*\s+)+"  # a sentence's end; "1. Title" and "3.5" are none
     r"|\n\s*\n\s*"  # a paragraph's end
     r"|\n(?=[ \t]*(?:#{1,6}\s|[-*+•▸▪●|]\s?|\d+(?:\.\d+)*[.)]?\s"
-    r"|제 ?\d+ ?[편장절관조]))"  # before an item or a heading
+    r"|제 ?\d+ ?[편장절관조](?:의 ?\d|[\s(（\[【〔]|$)))"  # before an item or a heading
 )
 _HEADING = re.compile(
     r"#{1,6}\s|\d+(?:\.\d+)+\.?\s\S.{0,70}$"
-    r"|\S.{0,79}\n(?:={3,}|-{3,}|~{3,})[ \t]*$"  # underlined
-    r"|제 ?\d+ ?[편장절관조](?:의 ?\d+)?(?:[ \t]*[(\[【〔]|[ \t].{0,40}$|$)",  # "제3조(정의)"
+    r"|\S.{0,78}[^\s.,:;!?。]\n(?:={3,}|-{3,}|~{3,})[ \t]*$"  # underlined
+    r"|제 ?\d+ ?[편장절관조](?:의 ?\d+)?"  # "제3조(정의)", and no "제3조 및 제5조"
+    r"(?:[ \t]*[(（\[【〔].{1,60}?[)）\]】〕](?=[\s①-⑳]|$)(?![ \t]*(?:및|또는|내지|부터))"
+    r"|[ \t](?!.*제 ?\d+ ?[편장절관조항]).{0,40}$|$)",
     re.MULTILINE,
 )
 _ROW = re.compile(r"[ \t]*\|.*\|[ \t]*$")
@@ -176,11 +178,15 @@ def blocks(text: str) -> Iterator[tuple[Span, bool]]:
     A fence that is never closed is prose: PDF text has stray ones.
     """
     prose = at = 0
+    never_closed: dict[str, int] = {}  # of each mark, the shortest fence that has no end
     while at < len(text):
         end = _line_end(text, at)
         block = 0
-        if fence := _FENCE.match(text, at, end):
+        fence = _FENCE.match(text, at, end)
+        if fence and len(fence[1]) < never_closed.get(fence[1][0], len(fence[1]) + 1):
             block = _fence_end(text, end, fence[1])
+            if not block:
+                never_closed[fence[1][0]] = len(fence[1])
         elif _ROW.match(text, at, end - 1 if text[end - 1] == "\n" else end):
             block = end
         if block:

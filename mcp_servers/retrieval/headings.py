@@ -23,17 +23,26 @@ _NUMBERED = re.compile(
     r"^(\d{1,2}(?:\.|(?:\.\d{1,2})+\.?|(?=[ \t]+[A-Z가-힣])))[ \t]+(\S.*)$", re.MULTILINE
 )
 # A line of its own with a line of marks below it, as setext and reStructuredText have it.
-_UNDERLINED_IN = frozenset({".md", ".markdown", ".rst", ".txt", ".text"})
-_UNDERLINED = re.compile(r"^(\S.*)\n([=\-~^\"'#*+:.`_])\2{2,}[ \t]*$", re.MULTILINE)
+_UNDERLINED_IN = frozenset({".md", ".markdown", ".rst"})
+_UNDERLINED = re.compile(
+    r"^([ \t]*)(?!#{1,6}\s|[-*+]\s|[<>|])(\S.*)\n([=\-~^\"'#*+:.`_])\3{2,}[ \t]*$", re.MULTILINE
+)
 # Korean laws, contracts and rules: "제1장 총칙", "제3조(정의) 이 법에서 ...", "제3조의2", "부칙".
 _ARTICLE = re.compile(
     r"^[ \t]*(?:제 ?(?P<number>\d{1,4}) ?(?P<unit>[편장절관조])(?:의 ?(?P<branch>\d{1,3}))?"
-    r"(?:[ \t]*(?P<bracket>[(\[【〔][^)\]】〕\n]+[)\]】〕])(?=[\s①-⑳]|$)"
-    r"|[ \t]+(?P<title>\S.*)$|[ \t]*$)|부 ?칙(?:[ \t]*[<(\[].*)?[ \t]*$)",
+    r"(?=[\s(（\[【〔①-⑳]|$)(?P<rest>.*)|부 ?칙(?:[ \t]*[<(\[].*)?[ \t]*$)",
     re.MULTILINE,
 )
+_BRACKET = re.compile(
+    r"[ \t]*(?:[(（](?:[^()（）]|[(（][^()（）]*[)）])+[)）]|[\[【〔][^\]】〕]+[\]】〕])"
+    r"(?=[\s①-⑳]|$)"
+)
+_REFERS = re.compile(r"[ \t]*(?:및|또는|내지|부터|제 ?\d+ ?[편장절관조항호])")
+_REFERENCE = re.compile(r"제 ?\d+ ?[편장절관조항호]")
 _UNITS = "편장절관조"  # from the outermost; articles (조) are counted on through all the others
 _BELOW_ALL = 10  # the level of the outermost of these
+_IN_ARTICLES = 15  # added to the level of numbers that are counted below them
+_LONGEST_ARTICLE = 40  # characters of a title that stands in no brackets
 _LEADERS = re.compile(r"(?:[.·…]\s?){3,}|\t\d+$")  # of a table of contents
 _LONGEST = 80  # characters of a title
 _WORDS = 6  # of a chapter's title without a dot: "2 Methods", and no line of a paragraph
@@ -83,30 +92,37 @@ def headings_of(document: Document) -> Headings:
     suffix = Path(document.source).suffix.lower()
     found = _marked(pages, of_slides=suffix == ".pptx") if suffix in _MARKDOWN else []
     if suffix in _UNDERLINED_IN:
-        found += _underlined(pages, in_turn=suffix == ".rst")
-    found = (found or _numbered(pages)) + _articles(pages)
-    return Headings(sorted(found, key=lambda heading: heading.place))
+        found += _underlined(pages, of_rst=suffix == ".rst")
+    articles = _articles(pages)
+    if not found:
+        found = _numbered(pages)
+        if articles and found and articles[0].place < found[0].place:  # "1.1" of article 1
+            found = [replace(h, level=h.level + _IN_ARTICLES) for h in found]
+    return Headings(sorted(found + articles, key=lambda heading: heading.place))
 
 
 def _marked(pages: Sequence[str], of_slides: bool) -> list[_Heading]:
     """Markdown's headings; a slide without a title is not under the one before's."""
     found = [_Heading((page, 0), 1, "") for page in range(len(pages))] if of_slides else []
     for page, match in _lines(_MARKED, pages):
-        title = re.sub(r"(?:^|[ \t]+)#+$", "", match[2].rstrip(" \t:"))
+        title = re.sub(r"(?:^|(?<![ \t])[ \t]+)#+$", "", match[2].rstrip(" \t:"))
         found.append(_Heading((page, match.start()), len(match[1]), title[:_LONGEST]))
     return found
 
 
-def _underlined(pages: Sequence[str], in_turn: bool) -> list[_Heading]:
-    """Underlined headings: "=" over "-", or in the order in which their marks first come."""
-    levels = {} if in_turn else {"=": 1, "-": 2}
+def _underlined(pages: Sequence[str], of_rst: bool) -> list[_Heading]:
+    """Underlined headings: "=" over "-", or in reStructuredText as their marks first come."""
+    levels = {} if of_rst else {("=", False): 1, ("-", False): 2}
     found = []
     for page, match in _lines(_UNDERLINED, pages):
-        text, start, mark = pages[page], match.start(), match[2]
+        text, start, title, mark = pages[page], match.start(), match[2].rstrip(), match[3]
         above = text[text.rfind("\n", 0, max(0, start - 1)) + 1 : start].strip()
-        if not above.strip(mark) and _is_title(match[1]) and (in_turn or mark in levels):
-            level = levels.setdefault(mark, len(levels) + 1)
-            found.append(_Heading((page, match.start()), level, match[1].rstrip(" \t:")))
+        kind = (mark, bool(above))
+        if above.strip(mark) or (match[1] and not above) or not (of_rst or kind in levels):
+            continue  # one of several lines, or a line of a quote
+        if len(title) <= _LONGEST and re.search(r"\w", title) and title[-1] not in ".,;":
+            level = levels.setdefault(kind, len(levels) + 1)
+            found.append(_Heading((page, start), level, title.rstrip(" \t:")))
     return found
 
 
@@ -160,28 +176,56 @@ def _numbered_lines(pages: Sequence[str]) -> Iterator[tuple[_Number, _Heading]]:
 
 
 def _articles(pages: Sequence[str]) -> list[_Heading]:
-    """Lines like "제3조(정의)" whose number is the next, or a later one if a title is in brackets.
+    """Chapters and articles, "제3조(정의)", whose number is the next or, with a title, a later one.
 
     Some are left out of an excerpt; "제3조(정의)에 따라" and "제5조 및 제7조" only speak of them.
+    A title that is a sentence is the article's text. "부칙", and an article 1 without a chapter
+    before it, begin anew.
     """
     found: list[_Heading] = []
     last = dict.fromkeys(_UNITS, 0)
+    titles = dict.fromkeys(_UNITS, "")
+    opened = False  # whether a chapter has come since the last article
+    skipped: tuple[int, _Heading] | None = None  # the article before a gap, and the one after it
     for page, match in _lines(_ARTICLE, pages):
-        place, unit, level = (page, match.start()), match["unit"], _BELOW_ALL
-        title = re.sub(r"\s+", " ", match[0].strip())
-        if not unit:  # "부칙", whose articles are counted anew
-            last = dict.fromkeys(_UNITS, 0)
-        else:
-            number, before = int(match["number"]), last[unit]
-            turn = number == (before if match["branch"] else before + 1) or number == 1
-            if not turn and not (match["bracket"] and number > before):
-                continue
-            if match["title"] and (not _is_title(title) or re.search(r"제 ?\d", match["title"])):
-                continue
-            last[unit] = number
-            last |= dict.fromkeys(_UNITS[_UNITS.index(unit) + 1 : -1], 0)
-            level += _UNITS.index(unit)
-        found.append(_Heading(place, level, title[:_LONGEST]))
+        line, unit, rest = match[0], match["unit"], match["rest"] or ""
+        place = (page, match.start() + len(line) - len(line.lstrip()))
+        if not unit:
+            last, titles = dict.fromkeys(_UNITS, 0), dict.fromkeys(_UNITS, "")
+            skipped, opened = None, False
+            found.append(_Heading(place, _BELOW_ALL, ""))
+            found.append(_Heading(place, _BELOW_ALL + 3, line.strip()[:_LONGEST]))
+            continue
+        number, before = int(match["number"]), last[unit]
+        bracket = _BRACKET.match(rest)
+        after = rest[bracket.end() if bracket else 0 :]
+        spoken_of = _REFERS.match(after) or (not bracket and re.match(r"\s*[(（\[【〔]", rest))
+        if spoken_of or _LEADERS.search(rest):
+            continue
+        head = line[: len(line) - len(rest)].strip()
+        short = len(rest) <= _LONGEST_ARTICLE and _is_title(head + rest)
+        named = bool(bracket) or not rest.strip() or (short and not _REFERENCE.search(rest))
+        title = head + (rest[: bracket.end()] if bracket else rest if named else "")
+        title = re.sub(r"\s+", " ", title.strip())[:_LONGEST]
+        turn = number == (before if match["branch"] else before + 1)
+        after_gap = unit == "조" and skipped and number == skipped[0] + 1
+        first = number == 1 and (bracket or unit != "조" or opened or not before)
+        later = named and number > before and (unit != "조" or bracket is not None)
+        if not (turn or first or later or after_gap):
+            continue
+        if unit != "조" and (not named or title == titles[unit]):
+            continue  # a sentence, or a running head
+        heading = _Heading(place, _BELOW_ALL + _UNITS.index(unit), title)
+        if unit == "조":
+            if after_gap and skipped and not turn:
+                found.remove(skipped[1])  # that one was only spoken of
+            if first and before and not opened:
+                found.append(_Heading(place, _BELOW_ALL, ""))
+            skipped = (before, heading) if later and not (turn or after_gap) else None
+        opened = unit != "조"
+        found.append(heading)
+        last[unit], titles[unit] = number, title
+        last |= dict.fromkeys(_UNITS[_UNITS.index(unit) + 1 : -1], 0)
     return found if len(found) > 1 else []
 
 

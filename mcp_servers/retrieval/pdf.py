@@ -21,6 +21,7 @@ from mcp_servers.retrieval.pdf_pages import page_texts
 _FULL_LINE = 0.75
 _NEW_ITEM = re.compile(
     r"\s|[-*+•▸▪●○■□◦·–—|#>]|\d+(?:\.\d+)*[.)]?\s|[①-⑳]|[가-하]\.\s|\([\w가-힣]{1,2}\)\s"
+    r"|제 ?\d+ ?(?:[편장절관]\s|조(?:의 ?\d+)?[ ]?[(（\[【〔])|부 ?칙\s*$"
 )
 _SENTENCE_END = re.compile(r"[.!?:;…。！？][\"'”’)\]]*\s*$")
 # Symbol fonts put their bullets where Unicode has none.

@@ -50,6 +50,8 @@ def page_texts(path: Path, each_page: Callable[[int, int], None]) -> list[str]:
             pages = _here(reader, 0, total)
         else:
             # None are read here, where other threads hold Python's lock meanwhile.
+            reader.close()
+            del reader  # and the whole file with it
             starts = [total * number // readers for number in range(readers + 1)]
             parts = [_elsewhere(path, *part) for part in itertools.pairwise(starts)]
             pages = itertools.chain(*[stack.enter_context(part) for part in parts])

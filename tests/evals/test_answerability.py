@@ -25,7 +25,7 @@ def _row(number: int, answerable: bool, read: str = "r 값은 8~64이다.") -> d
     } | ({"keywords": ["8 ~ 64"]} if answerable else {})
 
 
-def test_fitting_writes_weights_that_tell_answers_apart_and_leaves_out_what_was_not_read(
+def test_fitting_writes_weights_that_tell_answers_apart_and_judges_what_was_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(answerability, "_WEIGHTS", tmp_path / "evidence.json")
@@ -35,8 +35,10 @@ def test_fitting_writes_weights_that_tell_answers_apart_and_leaves_out_what_was_
     collected.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     answerability.fit(collected)
     told = capsys.readouterr().out
-    assert "80 questions, 40 of them answerable" in told
-    assert "left out: 1 whose answer was not among what was read" in told
+    assert "81 questions, 41 of them answerable" in told
+    assert "1 whose answer was not among what was read: judged, not learned from" in told
+    assert "read, 80 questions:" in told
+    assert told.count("/41 = ") == 2  # of both stages
     fitted = json.loads((tmp_path / "evidence.json").read_text(encoding="utf-8"))
     assert fitted["read"]["weights"]["yes"] > 0
     assert fitted["answered"]["weights"]["quoted"] > 0

@@ -218,15 +218,27 @@ def test_underlined_headings() -> None:
     text = (
         "Guide\n=====\n@a\n\nInstall\n-------\n@b\n\nnot one\nof two lines\n---\n@c\n\nUse\n===\n@d"
     )
-    for name in ("guide.md", "README.txt"):
-        assert trails(name, text) == {
-            "@a": "Guide",
-            "@b": "Guide > Install",
-            "@c": "Guide > Install",
-            "@d": "Use",
-        }
+    assert trails("guide.md", text) == {
+        "@a": "Guide",
+        "@b": "Guide > Install",
+        "@c": "Guide > Install",
+        "@d": "Use",
+    }
+    # In plain text it may be a signature or a table, and would hide the numbered ones.
+    assert trails("plan.txt", "Kim\n---\n1. Scope\n1.1 Who\n@a") == {"@a": "Scope > Who"}
     mixed = trails("mixed.md", "# One\n@a\n\nTwo\n---\n@b\n\n### Three\n@c")
     assert mixed == {"@a": "One", "@b": "One > Two", "@c": "One > Two > Three"}
+
+
+def test_versions_are_headings_and_rules_quotes_and_front_matter_are_none() -> None:
+    text = "---\nlayout: post\n---\n@a\n\n2.32.3 (2024-05-29)\n---\n@b\n\n> a quote\n---\n@c\n"
+    text += "\n# Marked\n---\n@d\n"
+    assert trails("HISTORY.md", text) == {
+        "@a": "",
+        "@b": "2.32.3 (2024-05-29)",
+        "@c": "2.32.3 (2024-05-29)",
+        "@d": "Marked",
+    }
 
 
 def test_underlines_of_restructuredtext_nest_in_the_order_of_their_marks() -> None:
@@ -236,6 +248,66 @@ def test_underlines_of_restructuredtext_nest_in_the_order_of_their_marks() -> No
         "@b": "Book > 지도",
         "@c": "Book > 지도 > North",
         "@d": "Book > Sea",
+    }
+
+
+def test_a_title_between_two_lines_of_marks_is_of_its_own_level() -> None:
+    text = "======\nDjango\n======\n@a\n\nInstall\n=======\n@b\n\n====\n Use\n====\n@c"
+    assert trails("index.rst", text) == {"@a": "Django", "@b": "Django > Install", "@c": "Use"}
+
+
+def test_articles_whose_title_is_a_sentence_have_their_number_alone() -> None:
+    text = (
+        "제1조 목적\n@a\n제2조 계약 기간은 1년으로 하며 서로 이의가 없으면 한 해씩 늘어난다.\n@b\n"
+        "제3조 제3자에 대한 책임\n@c\n제4조 비밀 유지\n@d"
+    )
+    assert trails("계약서.txt", text) == {
+        "@a": "제1조 목적",
+        "@b": "제2조",
+        "@c": "제3조 제3자에 대한 책임",
+        "@d": "제4조 비밀 유지",
+    }
+
+
+def test_articles_that_are_only_spoken_of_do_not_derail_the_count() -> None:
+    text = (
+        "제1조(목적) @a\n제2조(책임) 회사는 민법\n제750조(불법행위의 내용) 및 상법을 따른다. @b\n"
+        "민법\n제751조(재산 이외의 손해)\n에 따른다.\n제3조(기간(연장을 포함한다)의 계산) @c\n"
+        "제2장 복무\n제4조 및 제5조에 따라 @d\n제4조（복장） @e"
+    )
+    found = trails("규정.txt", text)
+    assert found["@b"] == "제2조(책임)"
+    assert found["@c"] == "제3조(기간(연장을 포함한다)의 계산)"
+    assert found["@d"] == "제2장 복무"
+    assert found["@e"] == "제2장 복무 > 제4조（복장）"
+
+
+def test_an_excerpt_is_under_its_own_chapter() -> None:
+    text = "제1장 총칙\n제1조(목적) @a\n제3장 벌칙\n제30조(벌칙) @b\n제31조(과태료) @c"
+    assert trails("법.txt", text) == {
+        "@a": "제1장 총칙 > 제1조(목적)",
+        "@b": "제3장 벌칙 > 제30조(벌칙)",
+        "@c": "제3장 벌칙 > 제31조(과태료)",
+    }
+
+
+def test_a_second_rule_and_a_table_of_contents_are_not_under_what_came_before() -> None:
+    contents = "목차\n제1장 총칙\n제2장 복무\n부칙\n"
+    text = f"{contents}제1장 총칙\n제1조(목적) @a\n부칙\n제1조(시행일) @b\n제1장 여비\n제1조(뜻) @c"
+    assert trails("사규집.txt", text) == {
+        "@a": "제1장 총칙 > 제1조(목적)",
+        "@b": "부칙 > 제1조(시행일)",
+        "@c": "제1장 여비 > 제1조(뜻)",
+    }
+    plain = "제1장 총칙\n제1조(목적) @a\n제2조(뜻) @b\n여비 규정\n제1조(목적) @c"
+    assert trails("두 규정.txt", plain)["@c"] == "제1조(목적)"
+
+
+def test_clauses_that_are_numbered_by_their_article_stay_under_it() -> None:
+    text = "제1조 (정의)\n1.1 용어의 뜻\n1.2 해석의 원칙\n@a\n제2조 (서비스)\n2.1 범위\n@b"
+    assert trails("약관.txt", text) == {
+        "@a": "제1조 (정의) > 해석의 원칙",
+        "@b": "제2조 (서비스) > 범위",
     }
 
 

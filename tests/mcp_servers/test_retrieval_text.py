@@ -212,6 +212,14 @@ def test_lines_that_the_margin_broke_are_joined() -> None:
     assert joined.endswith("\n• 첫째 항목")
 
 
+def test_an_article_begins_a_line_after_a_full_one() -> None:
+    full = "4. 그 밖에 이사회가 필요하다고 인정하여 의결을 거친 사항과 대표이사가 따로 정하는 사항"
+    page = f"{full}\n제5조(회의) 회의는 매달 연다.\n{full}을\n제2조에 따라 정한다."
+    joined = mended([page])[0]
+    assert "사항\n제5조(회의)" in joined
+    assert "사항을 제2조에 따라" in joined
+
+
 def test_hyphenated_words_are_closed_and_indented_code_is_kept() -> None:
     text = (
         "The retrieval of passages by a dense encoder needs no words in com-\n"

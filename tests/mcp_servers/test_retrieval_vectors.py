@@ -144,6 +144,25 @@ def test_a_server_that_is_not_there_says_how_to_start_it(
         vectors_of(store).nearest(unit_vectors(1)[0], 1, None)
 
 
+def test_preparing_opens_chroma_here_and_leaves_a_server_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DURE_HOME", str(tmp_path))
+    store = Store("default")
+    store.create(embedding.identity(), embedding.DEFAULT)
+    index = vectors_of(store)
+    index.prepare()
+    opened = store.folder / "chroma" / "chroma.sqlite3"
+    assert opened.exists()
+    index.prepare()
+    put(store, "first", unit_vectors(3))
+    refresh(store, index)
+    assert found(store, index, unit_vectors(3)[1])[0] == "first 1"
+    index.close()
+    store.set_meta("vectors", checked("http://127.0.0.1:9"))
+    vectors_of(store).prepare()  # nobody listens there
+
+
 def test_chroma_never_meets_a_numpy_that_is_half_imported(tmp_path: Path) -> None:
     """Which threads of one process can bring about: it begins with `numpy.typing`."""
     script = """
