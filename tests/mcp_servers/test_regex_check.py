@@ -84,6 +84,7 @@ def test_the_attack_stops_the_pattern_for_good(pattern: str) -> None:
         matching.one_match(growth.call, pattern, growth.attack.text(200), "")
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize(("pattern", "degree"), POLYNOMIAL)
 def test_polynomial_patterns_are_caught_with_their_degree(pattern: str, degree: int) -> None:
     finding = examine(pattern, 0)
