@@ -131,13 +131,9 @@ def _korquad(file: Path, count: int) -> Iterator[Case]:
 def fit(file: Path) -> None:
     """Fit both stages, print what they are worth, and write `graphs/evidence.json`."""
     rows = _read(file)
-    for row in rows:
-        row["learned"] = not row["answerable"] or _was_read(row)
-    learned = sum(row["learned"] for row in rows)
+    unread = sum(row["answerable"] and not _was_read(row) for row in rows)
     print(f"{len(rows)} questions, {sum(row['answerable'] for row in rows)} of them answerable;")
-    print(
-        f"{len(rows) - learned} whose answer was not among what was read: judged, not learned from"
-    )
+    print(f"{unread} whose answer was not among what was read: judged, not learned from")
     fitted = {stage: _fit(stage, rows) for stage in _SIGNS}
     _WEIGHTS.write_text(json.dumps(fitted, indent=2) + "\n", encoding="utf-8")
     print(f"written: {_WEIGHTS.name}")
@@ -161,20 +157,22 @@ def _fit(stage: Stage, rows: Sequence[Case]) -> dict[str, Any]:
     table = np.array([[row[name] for name in names] for row in found])
     target = np.array([bool(row["answerable"]) for row in rows])
     judged = np.array([stage == "read" or row["kept"] for row in rows])
-    learned = judged & np.array([row["learned"] for row in rows])
+    learned = judged & np.array([not row["answerable"] or _was_read(row) for row in rows])
     model = LogisticRegression(C=_STRENGTH, class_weight="balanced")
     model.fit(table[learned], target[learned])
-    chances = np.where(judged, model.predict_proba(table)[:, 1], 0.0)
-    chances[learned] = 0.0
     fewest = min(10, *np.bincount(target[learned]))
-    for repeat in range(_REPEATS):  # one division's luck moves the threshold by several points
-        folds = StratifiedKFold(fewest, shuffle=True, random_state=repeat)
-        chances[learned] += (
-            cross_val_predict(
-                model, table[learned], target[learned], cv=folds, method="predict_proba"
-            )[:, 1]
-            / _REPEATS
-        )
+    validated = [  # one division's luck moves the threshold by several points
+        cross_val_predict(
+            model,
+            table[learned],
+            target[learned],
+            cv=StratifiedKFold(fewest, shuffle=True, random_state=repeat),
+            method="predict_proba",
+        )[:, 1]
+        for repeat in range(_REPEATS)
+    ]
+    chances = np.where(judged, model.predict_proba(table)[:, 1], 0.0)
+    chances[learned] = np.mean(validated, axis=0)
     if stage == "read":
         threshold = float(np.quantile(chances[target & learned], 1 - _KEEP)) - 0.02
     else:  # where the worse of the two errors is least; the middle, where that is a range

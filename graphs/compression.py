@@ -13,7 +13,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from graphs.glossary import named
-from graphs.passages import Passage, Span, evidence_spans, gives_orders, readable
+from graphs.passages import (
+    Passage,
+    Span,
+    evidence_spans,
+    gives_orders,
+    heading_of,
+    readable,
+)
 from graphs.similarity import Features, cosines
 from graphs.tokens import asked_content, content
 
@@ -53,7 +60,7 @@ def compress(
         for n, passage in enumerate(passages)
         for i, (start, end) in enumerate(spans[n])
     }
-    scores = _scores(question, [p.get("heading") or "" for p in passages], sentences, vectors)
+    scores = _scores(question, [heading_of(p) or "" for p in passages], sentences, vectors)
     kept: set[Place] = set()
     used = 0
     for place in sorted(scores, key=lambda place: (-scores[place], place)):

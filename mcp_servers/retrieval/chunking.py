@@ -24,16 +24,17 @@ _RULES = 4
 _LONGEST_TOKEN = 16  # characters; a text longer than so many times its tokens needs no counting
 _LONGEST_WHOLE = 30_000  # characters of a table row or of code that may still stay whole
 
+_ARTICLE = r"제 ?\d+ ?[편장절관조]"  # or chapter, of Korean laws
 _BOUNDARY = re.compile(
     r"(?<!\d)(?:[.!?…。！？][\"'”’)\]]*\s+)+"  # a sentence's end; "1. Title" and "3.5" are none
     r"|\n\s*\n\s*"  # a paragraph's end
     r"|\n(?=[ \t]*(?:#{1,6}\s|[-*+•▸▪●|]\s?|\d+(?:\.\d+)*[.)]?\s"
-    r"|제 ?\d+ ?[편장절관조](?:의 ?\d|[\s(（\[【〔]|$)))"  # before an item or a heading
+    rf"|{_ARTICLE}(?:의 ?\d|[\s(（\[【〔]|$)))"  # before an item or a heading
 )
 _HEADING = re.compile(
     r"#{1,6}\s|\d+(?:\.\d+)+\.?\s\S.{0,70}$"
     r"|\S.{0,78}[^\s.,:;!?。]\n(?:={3,}|-{3,}|~{3,})[ \t]*$"  # underlined
-    r"|제 ?\d+ ?[편장절관조](?:의 ?\d+)?"  # "제3조(정의)", and no "제3조 및 제5조"
+    rf"|{_ARTICLE}(?:의 ?\d+)?"  # "제3조(정의)", and no "제3조 및 제5조"
     r"(?:[ \t]*[(（\[【〔].{1,60}?[)）\]】〕](?=[\s①-⑳]|$)(?![ \t]*(?:및|또는|내지|부터))"
     r"|[ \t](?!.*제 ?\d+ ?[편장절관조항]).{0,40}$|$)",
     re.MULTILINE,

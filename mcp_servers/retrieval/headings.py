@@ -37,10 +37,11 @@ _BRACKET = re.compile(
     r"[ \t]*(?:[(（](?:[^()（）]|[(（][^()（）]*[)）])+[)）]|[\[【〔][^\]】〕]+[\]】〕])"
     r"(?=[\s①-⑳]|$)"
 )
-_REFERS = re.compile(r"[ \t]*(?:및|또는|내지|부터|제 ?\d+ ?[편장절관조항호])")
 _REFERENCE = re.compile(r"제 ?\d+ ?[편장절관조항호]")
+_REFERS = re.compile(rf"[ \t]*(?:및|또는|내지|부터|{_REFERENCE.pattern})")
 _UNITS = "편장절관조"  # from the outermost; articles (조) are counted on through all the others
 _BELOW_ALL = 10  # the level of the outermost of these
+_SUPPLEMENT = _BELOW_ALL + 3  # of "부칙": over its articles, and closed by the next chapter
 _IN_ARTICLES = 15  # added to the level of numbers that are counted below them
 _LONGEST_ARTICLE = 40  # characters of a title that stands in no brackets
 _LEADERS = re.compile(r"(?:[.·…]\s?){3,}|\t\d+$")  # of a table of contents
@@ -194,9 +195,9 @@ def _articles(pages: Sequence[str]) -> list[_Heading]:
             last, titles = dict.fromkeys(_UNITS, 0), dict.fromkeys(_UNITS, "")
             skipped, opened = None, False
             found.append(_Heading(place, _BELOW_ALL, ""))
-            found.append(_Heading(place, _BELOW_ALL + 3, line.strip()[:_LONGEST]))
+            found.append(_Heading(place, _SUPPLEMENT, line.strip()[:_LONGEST]))
             continue
-        number, before = int(match["number"]), last[unit]
+        number, before, is_article = int(match["number"]), last[unit], unit == "조"
         bracket = _BRACKET.match(rest)
         after = rest[bracket.end() if bracket else 0 :]
         spoken_of = _REFERS.match(after) or (not bracket and re.match(r"\s*[(（\[【〔]", rest))
@@ -208,21 +209,21 @@ def _articles(pages: Sequence[str]) -> list[_Heading]:
         title = head + (rest[: bracket.end()] if bracket else rest if named else "")
         title = re.sub(r"\s+", " ", title.strip())[:_LONGEST]
         turn = number == (before if match["branch"] else before + 1)
-        after_gap = unit == "조" and skipped and number == skipped[0] + 1
-        first = number == 1 and (bracket or unit != "조" or opened or not before)
-        later = named and number > before and (unit != "조" or bracket is not None)
+        after_gap = is_article and skipped and number == skipped[0] + 1
+        first = number == 1 and (bracket or not is_article or opened or not before)
+        later = named and number > before and (bracket is not None or not is_article)
         if not (turn or first or later or after_gap):
             continue
-        if unit != "조" and (not named or title == titles[unit]):
+        if not is_article and (not named or title == titles[unit]):
             continue  # a sentence, or a running head
         heading = _Heading(place, _BELOW_ALL + _UNITS.index(unit), title)
-        if unit == "조":
+        if is_article:
             if after_gap and skipped and not turn:
                 found.remove(skipped[1])  # that one was only spoken of
             if first and before and not opened:
                 found.append(_Heading(place, _BELOW_ALL, ""))
             skipped = (before, heading) if later and not (turn or after_gap) else None
-        opened = unit != "조"
+        opened = not is_article
         found.append(heading)
         last[unit], titles[unit] = number, title
         last |= dict.fromkeys(_UNITS[_UNITS.index(unit) + 1 : -1], 0)

@@ -51,18 +51,21 @@ def chroma_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.wait(10)
 
 
-@pytest.fixture(params=["chroma", "server", *FAISS_KINDS])
-def store(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Store]:
-    kind = request.param
-    if kind == "server":
-        kind = request.getfixturevalue("chroma_server")
+@pytest.fixture
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("DURE_HOME", str(tmp_path / "home"))
     store = Store("default")
     store.create(embedding.identity(), embedding.DEFAULT)
-    store.set_meta("vectors", kind)
-    yield store
+    return store
+
+
+@pytest.fixture(params=["chroma", "server", *FAISS_KINDS])
+def store(request: pytest.FixtureRequest, own_store: Store) -> Store:
+    kind = request.param
+    if kind == "server":
+        kind = request.getfixturevalue("chroma_server")
+    own_store.set_meta("vectors", kind)
+    return own_store
 
 
 def unit_vectors(size: int, seed: int = 0) -> np.ndarray:
@@ -132,35 +135,25 @@ def test_an_unknown_store_is_refused_with_the_choice(kind: str) -> None:
         checked(kind)
 
 
-def test_a_server_that_is_not_there_says_how_to_start_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DURE_HOME", str(tmp_path))
-    store = Store("default")
-    store.create(embedding.identity(), embedding.DEFAULT)
-    store.set_meta("vectors", checked("http://127.0.0.1:9"))
-    put(store, "first", unit_vectors(3))
+def test_a_server_that_is_not_there_says_how_to_start_it(own_store: Store) -> None:
+    own_store.set_meta("vectors", checked("http://127.0.0.1:9"))
+    put(own_store, "first", unit_vectors(3))
     with pytest.raises(EngineError, match="chroma run --port 9"):
-        vectors_of(store).nearest(unit_vectors(1)[0], 1, None)
+        vectors_of(own_store).nearest(unit_vectors(1)[0], 1, None)
 
 
-def test_preparing_opens_chroma_here_and_leaves_a_server_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DURE_HOME", str(tmp_path))
-    store = Store("default")
-    store.create(embedding.identity(), embedding.DEFAULT)
-    index = vectors_of(store)
+def test_preparing_opens_chroma_here_and_leaves_a_server_alone(own_store: Store) -> None:
+    index = vectors_of(own_store)
     index.prepare()
-    opened = store.folder / "chroma" / "chroma.sqlite3"
+    opened = own_store.folder / "chroma" / "chroma.sqlite3"
     assert opened.exists()
     index.prepare()
-    put(store, "first", unit_vectors(3))
-    refresh(store, index)
-    assert found(store, index, unit_vectors(3)[1])[0] == "first 1"
+    put(own_store, "first", unit_vectors(3))
+    refresh(own_store, index)
+    assert found(own_store, index, unit_vectors(3)[1])[0] == "first 1"
     index.close()
-    store.set_meta("vectors", checked("http://127.0.0.1:9"))
-    vectors_of(store).prepare()  # nobody listens there
+    own_store.set_meta("vectors", checked("http://127.0.0.1:9"))
+    vectors_of(own_store).prepare()  # nobody listens there
 
 
 def test_chroma_never_meets_a_numpy_that_is_half_imported(tmp_path: Path) -> None:
